@@ -1,0 +1,33 @@
+PYTHON ?= python3
+PY := .venv/bin/python
+
+.PHONY: demo test check format bench train clean
+
+.venv/ready: pyproject.toml constraints.txt
+	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[standalone,dev]'
+	touch $@
+
+demo: .venv/ready            ## an edit, from nothing: writes demo.png
+	$(PY) -m diffedit_core.cli demo
+
+test: .venv/ready
+	$(PY) -m pytest tests
+
+check: .venv/ready           ## format, lint, types
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m basedpyright --level error
+
+format: .venv/ready
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+bench: .venv/ready           ## every number the README prints
+	$(PY) -m bench
+
+train: .venv/ready           ## the bundled model, from nothing
+	$(PY) -m diffedit_core.toybox.train
+
+clean:
+	rm -rf .venv build *.egg-info

@@ -1,0 +1,225 @@
+"""The whole edit, on any host: picture and two texts in, picture, mask and heatmap out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from PIL import Image
+from torch import Tensor
+
+from . import decoding
+from .compositing import paste
+from .contrast import contrast, purist_contrast
+from .denoiser import (
+    Denoise,
+    DenoisePair,
+    NoiseProcess,
+    OnStep,
+    levels_up_to,
+    paired_noise,
+    seeded_noise,
+)
+from .inversion import invert
+from .masks import cover, fast_mask, fit, threshold, warn_if_unlikely
+from .pictures import Margin, from_pil
+from .refine import Refinement, refine
+
+Text = str | Sequence[str]
+Progress = Callable[[str], OnStep]
+"""Names the stage that begins ("mask", "invert" or "decode") and gets the callback for its steps."""
+
+
+class Host(Protocol):
+    """A text-to-image model with everything around it that an edit needs."""
+
+    @property
+    def process(self) -> NoiseProcess: ...
+    @property
+    def multiple(self) -> int: ...
+    @property
+    def chunk(self) -> int: ...
+    def sigmas(self, steps: int) -> tuple[float, ...]: ...
+    def encode(self, picture: Tensor) -> Tensor: ...
+    def decode(self, latent: Tensor) -> Tensor: ...
+    def denoiser(self, text: Text, negative: Text = "", guidance: float = 1.0) -> Denoise: ...
+    def denoiser_pair(self, source: Text, target: Text, negative: Text = "", guidance: float = 1.0) -> DenoisePair: ...
+
+
+@dataclass(frozen=True)
+class MaskSettings:
+    """How the mask is found."""
+
+    strength: float = 0.5  # noise level of the contrast
+    draws: int = 10  # noise draws
+    paired: bool = False  # draws in +noise/-noise pairs
+    statistic: str = "signed"  # "signed" or "mean_abs"
+    rule: str = "otsu"  # otsu, ratio, minmax, zscore or top
+    value: float | None = None  # of the rule; None is the rule's own
+    steps: int = 1  # above 1: denoise every draw in full (the purist mask)
+    guidance: float = 7.5  # of the purist mask
+    fast: bool = False  # FastDiffEdit's mask: mean_abs, above the mean, grown by one cell
+    refinement: Refinement = field(default_factory=Refinement)
+
+
+@dataclass(frozen=True)
+class EditSettings:
+    """How the picture is edited, once the mask is there."""
+
+    steps: int = 50  # of the full schedule; strength 0.8 of 50 runs 40
+    strength: float = 0.8  # how far the picture is taken apart: higher changes more
+    guidance: float = 7.5  # towards the target text
+    negative: Text = ""  # what guidance leads away from
+    background: str = "retrace"  # retrace, noised (plain inpainting) or source
+    soft: bool = False  # blend along the mask's rim instead of a hard edge in the latent
+    inversion_text: Text = ""  # the paper inverts without a text
+    inversion_guidance: float = 1.0
+    iterations: int = 0  # fixed-point iterations of the inversion
+    feather: float = 2.0  # pixels of rim, inside the mask, over which the original is blended back
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Pictures are [1, H, W, 3] and masks [1, H, W], in 0..1, at the size of the picture that came in."""
+
+    picture: Tensor
+    mask: Tensor
+    heatmap: Tensor | None  # [1, h, w] at the latent's size, in units of the noise; None where a mask was given
+
+
+def edit(
+    host: Host,
+    picture: Tensor | Image.Image,
+    source: Text,
+    target: Text,
+    *,
+    mask: Tensor | None = None,
+    finding: MaskSettings = MaskSettings(),
+    editing: EditSettings = EditSettings(),
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Edit:
+    """Change what the target text says otherwise than the source text, and nothing else, to the pixel."""
+    original = from_pil(picture) if isinstance(picture, Image.Image) else picture
+    margin = Margin.around(original, host.multiple)
+    padded = margin.add(original)
+    x0 = host.encode(padded)
+    heatmap = None
+    if mask is None:
+        heatmap = find_heatmap(host, x0, source, target, finding, seed, progress)
+        mask = margin.remove(mask_from(heatmap, padded, finding))
+    elif mask.shape[-2:] != original.shape[1:3]:
+        raise ValueError(
+            f"the mask is {mask.shape[-1]}x{mask.shape[-2]} but the picture is {original.shape[2]}x"
+            f"{original.shape[1]}; draw the mask on this picture"
+        )
+    warn_if_unlikely(mask)
+    latent = decode_latent(host, x0, margin.add_to_mask(mask), target, source, editing, seed, progress)
+    edited = margin.remove(host.decode(latent)).to(original.device)
+    return Edit(paste(original, edited, mask, editing.feather), mask, heatmap)
+
+
+def find_mask(
+    host: Host,
+    picture: Tensor | Image.Image,
+    source: Text,
+    target: Text,
+    *,
+    finding: MaskSettings = MaskSettings(),
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The first step alone: the mask [1, H, W], and the heatmap [1, h, w] that it was cut from."""
+    original = from_pil(picture) if isinstance(picture, Image.Image) else picture
+    margin = Margin.around(original, host.multiple)
+    padded = margin.add(original)
+    heatmap = find_heatmap(host, host.encode(padded), source, target, finding, seed, progress)
+    mask = margin.remove(mask_from(heatmap, padded, finding))
+    warn_if_unlikely(mask)
+    return mask, heatmap
+
+
+def find_heatmap(
+    host: Host, x0: Tensor, source: Text, target: Text, how: MaskSettings, seed: int, progress: Progress | None
+) -> Tensor:
+    """[B, h, w]."""
+    noise = paired_noise(seeded_noise(seed)) if how.paired else seeded_noise(seed)
+    statistic = "mean_abs" if how.fast else how.statistic
+    on_step = progress("mask") if progress else None
+    if how.steps > 1:
+        return purist_contrast(
+            host.denoiser(source, guidance=how.guidance),
+            host.denoiser(target, guidance=how.guidance),
+            x0,
+            host.process,
+            levels_up_to(how.strength, host.sigmas(how.steps)),
+            noise=noise,
+            draws=how.draws,
+            statistic=statistic,
+            on_step=on_step,
+        )
+    return contrast(
+        host.denoiser_pair(source, target),
+        x0,
+        host.process,
+        host.process.sigma_at(how.strength),
+        noise=noise,
+        draws=how.draws,
+        statistic=statistic,
+        chunk=host.chunk,
+        on_step=on_step,
+    )
+
+
+def mask_from(heatmap: Tensor, picture: Tensor, how: MaskSettings) -> Tensor:
+    """[B, H, W] of the picture [B, H, W, 3]. The heatmap is upsampled first, then cut: no stairs."""
+    size = (picture.shape[1], picture.shape[2])
+    if how.fast:
+        mask = (fit(fast_mask(heatmap), size) > 0.5).float()
+    else:
+        mask = threshold(fit(heatmap, size), how.rule, how.value)
+    return refine(mask, how.refinement, picture=picture, heatmap=heatmap) if how.refinement != Refinement() else mask
+
+
+def decode_latent(
+    host: Host,
+    x0: Tensor,
+    mask: Tensor,
+    target: Text,
+    source: Text,
+    how: EditSettings,
+    seed: int,
+    progress: Progress | None,
+) -> Tensor:
+    """Invert where the background asks for it, then decode under the target text: [B, C, h, w]."""
+    sigmas = levels_up_to(how.strength, host.sigmas(how.steps))
+    background = _background(host, x0, sigmas, source, how, seed, progress)
+    size = (x0.shape[-2], x0.shape[-1])
+    cells = fit(mask, size) if how.soft else (cover(mask, size) > 0.5).float()
+    denoise = host.denoiser(target, how.negative, how.guidance)
+    return decoding.decode(
+        denoise, sigmas, cells[:, None], background, on_step=progress("decode") if progress else None
+    )
+
+
+def _background(
+    host: Host,
+    x0: Tensor,
+    sigmas: tuple[float, ...],
+    source: Text,
+    how: EditSettings,
+    seed: int,
+    progress: Progress | None,
+) -> decoding.Background:
+    if how.background not in decoding.BACKGROUNDS:
+        raise ValueError(f"background is {how.background!r}; it must be one of {', '.join(decoding.BACKGROUNDS)}")
+    if how.background == "noised":
+        noise = seeded_noise(seed)(0, x0.shape[1:]).to(x0).expand_as(x0)
+        return decoding.noised(x0, sigmas, host.process, noise)
+    denoise = host.denoiser(how.inversion_text, guidance=how.inversion_guidance)
+    on_step = progress("invert") if progress else None
+    trajectory = invert(denoise, x0, host.process, sigmas, iterations=how.iterations, on_step=on_step)
+    if how.background == "source":
+        return decoding.source(trajectory, host.denoiser(source, how.negative, how.guidance))
+    return decoding.retrace(trajectory)

@@ -1,0 +1,158 @@
+"""A diffusers Stable Diffusion pipeline as denoisers, with its autoencoder and its text encoder."""
+
+from __future__ import annotations
+
+import bisect
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..denoiser import Denoise, DenoisePair, Diffusion
+
+logger = logging.getLogger(__name__)
+
+Text = str | Sequence[str]
+"""One text, or several that describe the same thing, whose embeddings are averaged."""
+
+
+class DiffusersHost:
+    """Any object with unet, vae, text_encoder, tokenizer and scheduler as StableDiffusionPipeline has them."""
+
+    def __init__(self, pipe: Any) -> None:
+        from diffusers import DDIMScheduler
+
+        if getattr(pipe, "text_encoder_2", None) is not None:
+            raise ValueError(
+                "this pipeline has two text encoders (SDXL); use it in ComfyUI, or give an SD1.x/2.x model"
+            )
+        self.unet, self.vae = pipe.unet, pipe.vae
+        self.tokenizer, self.text_encoder = pipe.tokenizer, pipe.text_encoder
+        if self.unet.config.in_channels != self.vae.config.latent_channels:
+            raise ValueError(
+                f"this UNet takes {self.unet.config.in_channels} channels and the latent has "
+                f"{self.vae.config.latent_channels}: an inpainting or depth model; give an ordinary text-to-image model"
+            )
+        self.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
+        self.prediction = self.scheduler.config.prediction_type
+        if self.prediction not in ("epsilon", "v_prediction"):
+            raise ValueError(f"the model predicts {self.prediction!r}; only epsilon and v_prediction are known")
+        self.process = Diffusion.from_alphas(self.scheduler.alphas_cumprod)
+        self.multiple = 2 ** (len(self.vae.config.block_out_channels) - 1)
+        self.evaluations = 0  # rows that went through the UNet
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+    ) -> DiffusersHost:
+        """A folder in the diffusers layout, or the name of one on the hub; safetensors only."""
+        from diffusers import StableDiffusionPipeline
+
+        if Path(name).exists() and not (Path(name) / "model_index.json").exists():
+            raise ValueError(f"{name} has no model_index.json; give the folder of a diffusers pipeline")
+        try:
+            pipe = StableDiffusionPipeline.from_pretrained(
+                str(name),
+                torch_dtype=dtype,
+                use_safetensors=True,
+                safety_checker=None,
+                feature_extractor=None,
+                requires_safety_checker=False,
+            )
+        except (OSError, ValueError) as cause:
+            line = str(cause).strip().splitlines()[0]
+            raise ValueError(f"{name} is neither a pipeline's folder nor a name the hub knows: {line}") from cause
+        return cls(pipe.to(device))
+
+    @property
+    def device(self) -> torch.device:
+        return self.unet.device
+
+    @property
+    def chunk(self) -> int:
+        """Draws a forward pass: one keeps a CPU busy, a GPU wants more."""
+        return 1 if self.device.type == "cpu" else 5
+
+    def sigmas(self, steps: int) -> tuple[float, ...]:
+        """A full schedule with the scheduler's own timesteps: [steps + 1], ascending from 0."""
+        if not 1 <= steps <= len(self.process.table):
+            raise ValueError(f"steps is {steps}; it must be from 1 to {len(self.process.table)}")
+        self.scheduler.set_timesteps(steps)
+        return (0.0, *(self.process.table[t] for t in reversed(self.scheduler.timesteps.tolist())))
+
+    @torch.no_grad()
+    def encode(self, picture: Tensor) -> Tensor:
+        """[B, H, W, 3] in 0..1 -> the latent's mode, not a sample: [B, C, h, w] float32."""
+        pixels = (picture.movedim(-1, 1) * 2 - 1).to(self.device, self.vae.dtype)
+        return self.vae.encode(pixels).latent_dist.mode().float() * self.vae.config.scaling_factor
+
+    @torch.no_grad()
+    def decode(self, latent: Tensor) -> Tensor:
+        """[B, C, h, w] -> [B, H, W, 3] in 0..1, float32."""
+        pixels = self.vae.decode((latent / self.vae.config.scaling_factor).to(self.vae.dtype)).sample
+        return (pixels.float().movedim(1, -1) / 2 + 0.5).clamp(0, 1)
+
+    @torch.no_grad()
+    def embed(self, text: Text) -> Tensor:
+        """[1, tokens, width]."""
+        texts = [text] if isinstance(text, str) else list(text)
+        limit = self.tokenizer.model_max_length
+        for t in texts:
+            if (length := len(self.tokenizer(t).input_ids)) > limit:
+                logger.warning("the text is %d tokens long, its end past %d is not read: %s", length, limit, t)
+        tokens = self.tokenizer(texts, padding="max_length", max_length=limit, truncation=True, return_tensors="pt")
+        ids = tokens.input_ids.to(self.device)
+        attention = getattr(self.text_encoder.config, "use_attention_mask", False)
+        mask = tokens.attention_mask.to(self.device) if attention else None
+        return self.text_encoder(ids, attention_mask=mask)[0].mean(0, keepdim=True)
+
+    def denoiser(self, text: Text, negative: Text = "", guidance: float = 1.0) -> Denoise:
+        """Guidance 1 is the text alone, in half the time."""
+        embeddings = [self.embed(text)] if guidance == 1 else [self.embed(text), self.embed(negative)]
+
+        def denoise(x: Tensor, sigma: float) -> Tensor:
+            return _guided(self._predict(x, sigma, embeddings), guidance)
+
+        return denoise
+
+    def denoiser_pair(self, source: Text, target: Text, negative: Text = "", guidance: float = 1.0) -> DenoisePair:
+        texts = [source, target] if guidance == 1 else [source, target, negative]
+        embeddings = [self.embed(text) for text in texts]
+
+        def denoise_pair(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+            x0_source, x0_target, *x0_negative = self._predict(x, sigma, embeddings)
+            return _guided([x0_source, *x0_negative], guidance), _guided([x0_target, *x0_negative], guidance)
+
+        return denoise_pair
+
+    @torch.no_grad()
+    def _predict(self, x: Tensor, sigma: float, embeddings: Sequence[Tensor]) -> list[Tensor]:
+        """x0 [B, C, h, w] under each embedding, in one forward pass."""
+        scale = 1 / math.sqrt(1 + sigma**2)
+        noisy = torch.cat([x * scale] * len(embeddings)).to(self.unet.dtype)
+        context = torch.cat([e.expand(len(x), -1, -1) for e in embeddings]).to(self.unet.dtype)
+        output = self.unet(noisy, self.timestep(sigma), encoder_hidden_states=context).sample.float()
+        self.evaluations += len(noisy)
+        outputs = output.chunk(len(embeddings))
+        if self.prediction == "v_prediction":
+            return [x * scale**2 - sigma * scale * v for v in outputs]
+        return [x - sigma * eps for eps in outputs]
+
+    def timestep(self, sigma: float) -> int:
+        """The training timestep whose noise level is nearest, in log sigma."""
+        table = self.process.table
+        above = min(max(bisect.bisect_left(table, sigma), 1), len(table) - 1)
+        nearer_below = sigma**2 < table[above - 1] * table[above]
+        return above - 1 if nearer_below else above
+
+
+def _guided(predictions: Sequence[Tensor], guidance: float) -> Tensor:
+    """Classifier-free guidance on x0, which at one level is the same as on eps or v."""
+    if guidance == 1:
+        return predictions[0]
+    text, negative = predictions
+    return negative + guidance * (text - negative)

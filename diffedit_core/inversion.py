@@ -1,0 +1,92 @@
+"""Picture -> trajectory: climb the noise levels, keeping every latent on the way. (DiffEdit, step 2)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from .denoiser import Denoise, NoiseProcess, OnStep, direction, step
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """An inverted picture at every noise level, the clean latent first."""
+
+    latents: Tensor  # [N + 1, B, C, ...], in the model's units
+    sigmas: tuple[float, ...]  # [N + 1], ascending
+
+    @property
+    def clean(self) -> Tensor:
+        return self.latents[0]
+
+    @property
+    def noisiest(self) -> Tensor:
+        return self.latents[-1]
+
+
+def invert(
+    denoise: Denoise,
+    x0: Tensor,
+    process: NoiseProcess,
+    sigmas: Sequence[float],
+    *,
+    iterations: int = 0,
+    on_step: OnStep | None = None,
+) -> Trajectory:
+    """The exact inverse of the sampling step: ``x' = x + (sigma' - sigma) d(x', sigma')``, up the ascending sigmas.
+
+    x' stands on both sides. It is started from the latent that the network sees as it sees x, which alone is DDIM
+    inversion as diffusers does it, and then put in again ``iterations`` times, one prediction each, which makes it
+    exact. Nothing is ever divided by sigmas[0], which may be 0.
+    """
+    _check(sigmas, iterations)
+    latents = x0.new_empty(len(sigmas), *x0.shape)
+    latents[0] = x0
+    total = (len(sigmas) - 1) * (iterations + 1)
+    for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
+        x = latents[i]
+        x_next = process.same_input(x, sigma, sigma_next)
+        for k in range(iterations + 1):
+            prediction = denoise(x_next, sigma_next)
+            x_next = x + (sigma_next - sigma) * direction(x_next, prediction, sigma_next)
+            if on_step:
+                on_step(i * (iterations + 1) + k + 1, total, prediction)
+        latents[i + 1] = x_next
+    _check_finite(latents[-1])
+    return Trajectory(latents, tuple(float(sigma) for sigma in sigmas))
+
+
+def round_trip_error(denoise: Denoise, trajectory: Trajectory, on_step: OnStep | None = None) -> Tensor:
+    """How far decoding under the inversion's own text ends from the picture: RMS over the latent's own RMS, [B]."""
+    x, sigmas = trajectory.noisiest, trajectory.sigmas
+    for i, (sigma, sigma_next) in enumerate(pairwise(reversed(sigmas)), start=1):
+        prediction = denoise(x, sigma)
+        x = step(x, prediction, sigma, sigma_next)
+        if on_step:
+            on_step(i, len(sigmas) - 1, prediction)
+    clean = trajectory.clean
+    return rms(x - clean) / rms(clean).clamp_min(torch.finfo(clean.dtype).tiny)
+
+
+def rms(x: Tensor) -> Tensor:
+    """Root mean square of each image: [B]."""
+    return x.flatten(1).square().mean(1).sqrt()
+
+
+def _check(sigmas: Sequence[float], iterations: int) -> None:
+    if len(sigmas) < 2 or not all(low < high for low, high in pairwise(sigmas)):
+        raise ValueError(f"inversion climbs: sigmas must be at least two rising levels, got {list(sigmas)[:6]}")
+    if iterations < 0:
+        raise ValueError(f"iterations is {iterations}; 0 is plain DDIM inversion, more makes it exact")
+
+
+def _check_finite(latent: Tensor) -> None:
+    if not latent.isfinite().all():
+        raise ValueError(
+            "inversion ended in NaN or infinity: half precision (fp16) or guidance above 3 often causes it; "
+            "use float32 or bfloat16, or a lower guidance"
+        )

@@ -1,0 +1,162 @@
+"""Heatmap -> mask: the published rules and better ones, by name, each image by itself."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+logger = logging.getLogger(__name__)
+
+NO_CONTRAST = 1e-5
+"""A heatmap whose range is below this, in units of the noise, holds rounding and nothing else."""
+
+TOO_SMALL, TOO_LARGE = 0.005, 0.60
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``apply(values [n], value) -> bool [n]`` for one image."""
+
+    apply: Callable[[Tensor, float], Tensor]
+    default: float
+    meaning: str  # of its value
+
+
+def _ratio(v: Tensor, ratio: float) -> Tensor:
+    ceiling = v.mean() * ratio
+    return v.clamp(max=ceiling) / ceiling > 0.5
+
+
+def _minmax(v: Tensor, threshold: float) -> Tensor:
+    low, high = _quantile(v, 0.01), _quantile(v, 0.99)
+    return v > low + threshold * (high - low)
+
+
+def _zscore(v: Tensor, deviations: float) -> Tensor:
+    return v - v.mean() > deviations * v.std(correction=0)
+
+
+def _otsu(v: Tensor, factor: float) -> Tensor:
+    return v > factor * otsu_threshold(v)
+
+
+def _top(v: Tensor, share: float) -> Tensor:
+    mask = torch.zeros_like(v, dtype=torch.bool)
+    mask[v.topk(round(share * v.numel())).indices] = True
+    return mask
+
+
+RULES: dict[str, Rule] = {
+    "otsu": Rule(_otsu, 1.0, "factor on Otsu's threshold: below 1 a larger mask, above 1 a smaller one"),
+    "ratio": Rule(_ratio, 3.0, "diffusers: clamp at this multiple of the mean, then keep what is above half of it"),
+    "minmax": Rule(_minmax, 0.5, "the paper: rescale to 0..1 without outliers, keep what is above this"),
+    "zscore": Rule(_zscore, 0.0, "FastDiffEdit: keep what is this many standard deviations above the mean"),
+    "top": Rule(_top, 0.2, "keep this share of the picture, the strongest first"),
+}
+
+
+def threshold(heatmap: Tensor, rule: str = "otsu", value: float | None = None) -> Tensor:
+    """[B, ...] -> [B, ...] of 0 and 1, float32. A heatmap without contrast gives an empty mask."""
+    if rule not in RULES:
+        raise ValueError(f"rule is {rule!r}; it must be one of {', '.join(RULES)}")
+    value = RULES[rule].default if value is None else value
+    _check_value(rule, value)
+    heatmap = _checked(heatmap)
+    masks = [RULES[rule].apply(v, value) if _has_contrast(v) else torch.zeros_like(v) for v in heatmap.flatten(1)]
+    return torch.stack([mask.float() for mask in masks]).view_as(heatmap)
+
+
+def fast_mask(heatmap: Tensor) -> Tensor:
+    """FastDiffEdit's own mask, at the heatmap's size: above the mean, then a 3x3 blur > 0 (one cell of growth)."""
+    mask = threshold(heatmap, "zscore")
+    cells = mask.reshape(-1, 1, *mask.shape[-2:])
+    return F.max_pool2d(cells, 3, stride=1, padding=1).view_as(mask)
+
+
+def fit(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """A heatmap or mask [B, ..., h, w] at another size; smooth in both directions, never moved."""
+    if mask.shape[-2:] == size:
+        return mask
+    planes = mask.reshape(-1, 1, *mask.shape[-2:])
+    fitted = F.interpolate(planes.float(), size=size, mode="bilinear", antialias=True)
+    return fitted.view(*mask.shape[:-2], *size)
+
+
+def cover(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """A pixel mask [B, ..., H, W] for the latent: a cell takes the most that any pixel in it asks for."""
+    planes = mask.reshape(-1, 1, *mask.shape[-2:])
+    return F.adaptive_max_pool2d(planes.float(), size).view(*mask.shape[:-2], *size)
+
+
+def otsu_threshold(values: Tensor) -> Tensor:
+    """The split of [n] values with the greatest variance between its two sides (Otsu 1979), without bins: []."""
+    v = values.double().sort().values
+    n = torch.arange(1, v.numel(), device=v.device, dtype=v.dtype)
+    low = v.cumsum(0)[:-1]
+    gap = (v.sum() - low) / (v.numel() - n) - low / n  # between the two means
+    split = (n * (v.numel() - n) * gap.square()).argmax()
+    return (0.5 * (v[split] + v[split + 1])).to(values.dtype)
+
+
+def coverage(mask: Tensor) -> Tensor:
+    """The share of each picture that may change: [B]."""
+    return mask.flatten(1).float().mean(1)
+
+
+def advice(mask: Tensor) -> str | None:
+    """What to turn when a mask is empty, tiny or nearly everything; None when it looks like an edit."""
+    shares = coverage(mask)
+    if (shares == 0).any():
+        return (
+            "the mask is empty: the two texts make no difference to this picture; "
+            "name in the source text what is there, and in the target text what shall be there instead"
+        )
+    if (shares < TOO_SMALL).any():
+        share = 100 * float(shares.min())
+        return f"the mask covers only {share:.2f} % of the picture; lower the rule's value, or grow the mask"
+    if (shares > TOO_LARGE).any():
+        share = 100 * float(shares.max())
+        return (
+            f"the mask covers {share:.0f} % of the picture; raise the rule's value, "
+            "or make the source text differ from the target text in fewer words"
+        )
+    return None
+
+
+def warn_if_unlikely(mask: Tensor) -> None:
+    text = advice(mask)
+    if text:
+        logger.warning("%s", text)
+
+
+def _checked(heatmap: Tensor) -> Tensor:
+    if heatmap.ndim < 2:
+        raise ValueError(f"a heatmap is [batch, ..., height, width], this one is {list(heatmap.shape)}")
+    if not heatmap.isfinite().all():
+        raise ValueError(
+            "the heatmap contains NaN or infinity, which half precision (fp16) often causes; use float32 or bfloat16"
+        )
+    return heatmap.float()
+
+
+def _check_value(rule: str, value: float) -> None:
+    limits = {"ratio": (0, math.inf), "minmax": (0, 1), "top": (0, 1), "otsu": (0, math.inf)}
+    low, high = limits.get(rule, (-math.inf, math.inf))
+    if not low <= value <= high or (rule == "ratio" and value == 0):
+        raise ValueError(f"rule {rule!r} was given {value}; it takes {low:g} to {high:g} ({RULES[rule].meaning})")
+
+
+def _has_contrast(values: Tensor) -> bool:
+    return bool(values.max() - values.min() > NO_CONTRAST)
+
+
+def _quantile(values: Tensor, q: float) -> Tensor:
+    """torch.quantile without its limit of 16 million values."""
+    k = 1 + round(q * (values.numel() - 1))
+    return values.kthvalue(k).values
