@@ -45,7 +45,7 @@ def contrast(
                 yield difference[k * len(x0) : (k + 1) * len(x0)]
 
     _check(draws, chunk)
-    return _summarize(differences(), statistic)
+    return summarize(differences(), statistic)
 
 
 def purist_contrast(
@@ -83,10 +83,10 @@ def purist_contrast(
             yield source - denoised(denoise_target, x, done + len(sigmas) - 1)
 
     _check(draws)
-    return _summarize(differences(), statistic)
+    return summarize(differences(), statistic)
 
 
-def _summarize(differences: Iterator[Tensor], statistic: str) -> Tensor:
+def summarize(differences: Iterator[Tensor], statistic: str) -> Tensor:
     """Mean over draws and channels. Summed draw by draw, so that chunks cannot change the rounding."""
     per_draw, finish = _STATISTICS[statistic] if statistic in _STATISTICS else _unknown(statistic)
     total, count = torch.zeros(()), 0

@@ -26,7 +26,9 @@ from .masks import cover, fast_mask, fit, threshold, warn_if_unlikely
 from .pictures import Margin, from_pil
 from .refine import Refinement, refine
 
-Text = str | Sequence[str]
+Text = str | Sequence[str] | Tensor
+"""One text; several for the same thing, whose embeddings are averaged; or embeddings [1 or B, tokens, width]."""
+
 Progress = Callable[[str], OnStep]
 """Names the stage that begins ("mask", "invert" or "decode") and gets the callback for its steps."""
 

@@ -13,11 +13,9 @@ import torch
 from torch import Tensor
 
 from ..denoiser import Denoise, DenoisePair, Diffusion
+from ..editing import Text
 
 logger = logging.getLogger(__name__)
-
-Text = str | Sequence[str]
-"""One text, or several that describe the same thing, whose embeddings are averaged."""
 
 
 class DiffusersHost:
@@ -98,7 +96,9 @@ class DiffusersHost:
 
     @torch.no_grad()
     def embed(self, text: Text) -> Tensor:
-        """[1, tokens, width]."""
+        """[1, tokens, width]; embeddings pass through."""
+        if isinstance(text, Tensor):
+            return text.to(self.device)
         texts = [text] if isinstance(text, str) else list(text)
         limit = self.tokenizer.model_max_length
         for t in texts:
@@ -134,7 +134,7 @@ class DiffusersHost:
         """x0 [B, C, h, w] under each embedding, in one forward pass."""
         scale = 1 / math.sqrt(1 + sigma**2)
         noisy = torch.cat([x * scale] * len(embeddings)).to(self.unet.dtype)
-        context = torch.cat([e.expand(len(x), -1, -1) for e in embeddings]).to(self.unet.dtype)
+        context = torch.cat([e.repeat(len(x) // len(e), 1, 1) for e in embeddings]).to(self.unet.dtype)
         output = self.unet(noisy, self.timestep(sigma), encoder_hidden_states=context).sample.float()
         self.evaluations += len(noisy)
         outputs = output.chunk(len(embeddings))
