@@ -1,0 +1,144 @@
+"""Reading a picture back, by rules: which ground, which objects, of which colour and shape. Nothing is learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from .edits import Edit
+from .painting import coverage_map, ground_picture, make_stamp
+from .scenes import COLOURS, GROUNDS, SHAPES, SIZE, TILTS, Ground, Scene, Thing
+
+SMALLEST = 130  # pixels: less is a highlight or a flaw, the smallest true object (a star of radius 16) has about 290
+SHARE = 0.3  # of a patch's pixels that a second colour needs to count as an object that touches the first
+SHADES = (0.55, 1.15)  # how dark and how bright the light makes a colour
+GLOSS = (0.0, 0.15, 0.3)  # how much white a highlight mixes in
+SAME_PLACE = 0.3  # IoU with the true silhouette from which a seen object counts as the one meant
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An object found in a picture; `mask` is bool [H,W], `fit` the IoU with the best silhouette."""
+
+    colour: str
+    shape: str
+    mask: np.ndarray
+    fit: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    ground: Ground
+    objects: tuple[Seen, ...]
+
+
+def judge(edit: Edit, image: np.ndarray) -> bool:
+    """Whether the picture, uint8 [H,W,3], shows what the edit asked for. An added object may be anywhere."""
+    before, after = edit.source_scene, edit.target_scene
+    if edit.kind == "ground":
+        return read_ground(image, outside=before.things).kind == after.ground.kind
+    reading = read(image)
+    if edit.kind == "removal":
+        (gone,) = set(before.things) - set(after.things)
+        return not any(_overlap(seen.mask, gone) > 0.1 for seen in reading.objects)
+    if edit.kind == "addition":
+        return names_of(after) <= {(seen.colour, seen.shape) for seen in reading.objects}
+    (wanted,) = set(after.things) - set(before.things)
+    found = max(reading.objects, key=lambda seen: _overlap(seen.mask, wanted), default=None)
+    if found is None or _overlap(found.mask, wanted) < SAME_PLACE:
+        return False
+    return (found.colour, found.shape) == (wanted.colour, wanted.shape)
+
+
+def follows(scene: Scene, image: np.ndarray) -> bool:
+    """Whether a picture shows exactly the scene's objects, wherever they lie."""
+    seen = [(thing.colour, thing.shape) for thing in read(image).objects]
+    return sorted(seen) == sorted(names_of(scene))
+
+
+def names_of(scene: Scene) -> set[tuple[str, str]]:
+    return {(thing.colour, thing.shape) for thing in scene.things}
+
+
+def read(image: np.ndarray) -> Reading:
+    ground = read_ground(image)
+    labels = _labels(image, ground)
+    return Reading(ground, tuple(seen for patch in _patches(labels) for seen in _read_patch(labels, patch)))
+
+
+def read_ground(image: np.ndarray, outside: tuple[Thing, ...] = ()) -> Ground:
+    """The ground whose picture is nearest. Large errors count alike, so objects hardly weigh; known ones are left out."""
+    weight = 1 - coverage_map(outside)
+    grounds = [Ground(kind, i) for kind, palettes in GROUNDS.items() for i in range(len(palettes))]
+    errors = [np.abs(image - ground_picture(ground)).mean(-1).clip(max=32) for ground in grounds]
+    return grounds[int(np.argmin([(weight * error).mean() for error in errors]))]
+
+
+def _labels(image: np.ndarray, ground: Ground) -> np.ndarray:
+    """Per pixel the nearest colour's index, or -1 for the ground, lit or in shadow; [H,W]."""
+    pixels = image.astype(np.float32)
+    distances = [_distance(pixels, ground_picture(ground), (0.55, 1.1))]
+    for colour in COLOURS.values():
+        glosses = [(np.array(colour, np.float32), gloss) for gloss in GLOSS]
+        distances.append(np.min([_distance((pixels - 255 * g) / (1 - g), c, SHADES) for c, g in glosses], axis=0))
+    return np.argmin(distances, axis=0) - 1
+
+
+def _distance(pixels: np.ndarray, tone: np.ndarray, shades: tuple[float, float]) -> np.ndarray:
+    """Distance of each pixel to the line that light draws through a tone, [H,W]."""
+    shade = (pixels * tone).sum(-1) / np.square(tone).sum(-1)
+    return np.linalg.norm(pixels - shade.clip(*shades)[..., None] * tone, axis=-1)
+
+
+def _patches(labels: np.ndarray) -> list[np.ndarray]:
+    """The connected regions that are not ground, large enough to be objects, bool [H,W] each."""
+    covered = cv2.morphologyEx((labels >= 0).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, patches = cv2.connectedComponents(covered, connectivity=4)
+    masks = [patches == i for i in range(1, count)]
+    return [mask for mask in masks if mask.sum() >= SMALLEST]
+
+
+def _read_patch(labels: np.ndarray, patch: np.ndarray) -> list[Seen]:
+    """One object, or more where several colours touch."""
+    counts = np.bincount(labels[patch].clip(min=0), minlength=len(COLOURS))
+    large = [i for i in np.argsort(-counts) if counts[i] >= max(SMALLEST, SHARE * patch.sum())]
+    if len(large) < 2:
+        return [_see(int(np.argmax(counts)), patch)]
+    return [_see(int(i), patch & (labels == i)) for i in large]
+
+
+def _see(colour: int, mask: np.ndarray) -> Seen:
+    fits = {shape: max(_fit(mask, shape, tilt) for tilt in TILTS) for shape in SHAPES}
+    shape = max(fits, key=fits.__getitem__)
+    return Seen(tuple(COLOURS)[colour], shape, mask, fits[shape])
+
+
+def _fit(mask: np.ndarray, shape: str, tilt: int) -> float:
+    """IoU of the mask with a silhouette of the same area and centre of mass."""
+    area, right, down = _measures(shape, tilt)
+    radius = float(np.sqrt(mask.sum() / area))
+    y, x = (float(index.mean()) for index in np.nonzero(mask))
+    whole = max(8, round(radius))
+    place = Thing("", shape, round(x - right * radius), round(y - down * radius), min(whole, SIZE // 2), tilt)
+    return max(_overlap(mask, replace(place, radius=place.radius + more)) for more in (-2, -1, 0, 1))
+
+
+@lru_cache(maxsize=64)
+def _measures(shape: str, tilt: int) -> tuple[float, float, float]:
+    """A silhouette's area and centre of mass (right, down) at radius 1."""
+    radius = 24
+    coverage = make_stamp(shape, radius, tilt).coverage
+    middle = coverage.shape[0] // 2
+    total = coverage.sum()
+    rows, columns = coverage.sum(1), coverage.sum(0)
+    steps = np.arange(coverage.shape[0]) - middle
+    return total / radius**2, columns @ steps / total / radius, rows @ steps / total / radius
+
+
+def _overlap(mask: np.ndarray, thing: Thing) -> float:
+    """IoU of a mask with the thing's silhouette."""
+    silhouette = coverage_map((thing,)) >= 0.5
+    return float((mask & silhouette).sum() / max(1, (mask | silhouette).sum()))

@@ -1,0 +1,119 @@
+"""The toybox tells the truth: regions hold what changed, texts say what is there, and seeds reproduce."""
+
+from math import hypot
+
+import numpy as np
+import pytest
+
+from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS, TRAIN_SEEDS, caption, edit, render, scene
+from diffedit_core.toybox.captions import vocabulary
+from diffedit_core.toybox.painting import SHADOW_OPACITY, coverage_map
+from diffedit_core.toybox.scenes import MARGIN, SIZE
+
+SOME = HELD_OUT_SEEDS[:24]
+edits = pytest.mark.parametrize("kind", KINDS)
+
+
+def words(text):
+    return text.replace(",", " ,").split()
+
+
+def test_training_never_meets_the_held_out_seeds():
+    assert max(TRAIN_SEEDS) < min(HELD_OUT_SEEDS)
+
+
+@pytest.mark.parametrize("seed", SOME)
+def test_a_seed_makes_one_scene_and_one_picture(seed):
+    first, second = scene(seed), scene(seed)
+    assert first == second
+    np.testing.assert_array_equal(render(first), render(second))
+
+
+def test_seeds_make_different_pictures():
+    assert len({render(scene(seed)).tobytes() for seed in SOME}) == len(SOME)
+
+
+@pytest.mark.parametrize("seed", SOME)
+def test_objects_are_distinct_apart_and_inside(seed):
+    things = scene(seed).things
+    assert 1 <= len(things) <= 3
+    assert len({t.colour for t in things}) == len({t.shape for t in things}) == len(things)
+    for i, t in enumerate(things):
+        assert min(t.x, t.y) - t.radius >= MARGIN and max(t.x, t.y) + t.radius <= SIZE - MARGIN
+        assert all(hypot(t.x - o.x, t.y - o.y) > t.radius + o.radius for o in things[:i])
+
+
+@pytest.mark.parametrize("seed", SOME)
+def test_a_caption_names_every_object_and_the_ground(seed):
+    s = scene(seed)
+    for variant in range(12):
+        text = caption(s, variant)
+        assert s.ground.kind in words(text)
+        assert all(f"a {thing.colour} {thing.shape}" in text for thing in s.things)
+        assert set(words(text)) <= set(vocabulary())
+
+
+def test_captions_vary():
+    assert len({caption(scene(SOME[0]), variant) for variant in range(30)}) > 5
+
+
+@edits
+@pytest.mark.parametrize("seed", SOME)
+def test_the_region_is_what_changed_to_the_pixel(seed, kind):
+    e = edit(seed, kind)
+    changed = (e.image != e.edited).any(-1)
+    assert e.region.shape == (SIZE, SIZE) and e.region.dtype == np.float32
+    assert e.region.min() >= 0 and e.region.max() <= 1
+    np.testing.assert_array_equal(e.image[e.region == 0], e.edited[e.region == 0])
+    # A changed object counts as a whole, also where two shapes of one colour look alike; rim and shadow do not.
+    faint = e.region < 0.5
+    np.testing.assert_array_equal((e.region > 0)[faint], changed[faint])
+    assert changed[~faint].mean() > (0.2 if kind == "shape" else 0.95)
+
+
+@pytest.mark.parametrize("seed", SOME)
+def test_the_region_cut_at_half_is_the_object(seed):
+    e = edit(seed, "removal")
+    gone = tuple(set(e.source_scene.things) - set(e.target_scene.things))
+    np.testing.assert_array_equal(e.region >= 0.5, coverage_map(gone) >= 0.5)
+    assert SHADOW_OPACITY < 0.5
+
+
+@edits
+@pytest.mark.parametrize("seed", SOME)
+def test_pictures_and_texts_tell_of_their_scenes(seed, kind):
+    e = edit(seed, kind)
+    np.testing.assert_array_equal(e.image, render(e.source_scene))
+    np.testing.assert_array_equal(e.edited, render(e.target_scene))
+    for text, s in ((e.source, e.source_scene), (e.target, e.target_scene)):
+        assert text.count("a ") >= len(s.things) and s.ground.kind in words(text)
+        assert all(f"a {thing.colour} {thing.shape}" in text for thing in s.things)
+
+
+@pytest.mark.parametrize("kind, changed", [("colour", 1), ("shape", 1), ("object", 2), ("ground", 1)])
+@pytest.mark.parametrize("seed", SOME)
+def test_source_and_target_differ_in_the_edited_words_alone(seed, kind, changed):
+    e = edit(seed, kind)
+    pairs = list(zip(words(e.source), words(e.target), strict=True))
+    assert sum(a != b for a, b in pairs) == changed
+
+
+@pytest.mark.parametrize("seed", SOME)
+def test_removal_and_addition_change_one_object(seed):
+    gone, come = edit(seed, "removal"), edit(seed, "addition")
+    assert set(gone.target_scene.things) < set(gone.source_scene.things)
+    assert set(come.source_scene.things) < set(come.target_scene.things)
+    assert len(gone.source_scene.things) - len(gone.target_scene.things) == 1
+    assert len(come.target_scene.things) - len(come.source_scene.things) == 1
+
+
+def test_an_edit_reproduces_and_kinds_do_not_share_scenes():
+    first, again = edit(SOME[0], "colour"), edit(SOME[0], "colour")
+    assert (first.source, first.target) == (again.source, again.target)
+    np.testing.assert_array_equal(first.region, again.region)
+    assert edit(SOME[0], "shape").source_scene != first.source_scene
+
+
+def test_an_unknown_kind_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="colour, shape, object"):
+        edit(0, "texture")
