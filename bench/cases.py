@@ -1,0 +1,73 @@
+"""Held-out toybox edits as batches, and what is measured on masks and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffedit_core.hosts.diffusers import DiffusersHost
+from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS, Edit, edit
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B edits and all that the method is given of them, plus the truth."""
+
+    edits: list[Edit]
+    pictures: Tensor  # [B, H, W, 3] in 0..1
+    truths: Tensor  # [B, H, W, 3]
+    regions: Tensor  # [B, H, W]
+    x0: Tensor  # [B, C, h, w]
+    source: Tensor  # [B, tokens, width]
+    target: Tensor
+
+
+def held_out(count: int, kinds: Sequence[str] = KINDS) -> list[Edit]:
+    """The first ``count`` edits of the held-out range, the kinds in turn."""
+    return [edit(HELD_OUT_SEEDS[i // len(kinds)], kinds[i % len(kinds)]) for i in range(count)]
+
+
+def batches(host: DiffusersHost, edits: Sequence[Edit], size: int) -> Iterator[Batch]:
+    for start in range(0, len(edits), size):
+        part = list(edits[start : start + size])
+        pictures = pictures_of([e.image for e in part])
+        yield Batch(
+            part,
+            pictures,
+            pictures_of([e.edited for e in part]),
+            torch.from_numpy(np.stack([e.region for e in part])),
+            host.encode(pictures),
+            torch.cat([host.embed(e.source) for e in part]),
+            torch.cat([host.embed(e.target) for e in part]),
+        )
+
+
+def pictures_of(images: Sequence[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(images).astype(np.float32) / 255)
+
+
+def iou(mask: Tensor, region: Tensor) -> Tensor:
+    """Of the masked and the true pixels: [B]."""
+    mask, region = mask.flatten(1) > 0.5, region.flatten(1) > 0.5
+    return (mask & region).sum(1) / (mask | region).sum(1).clamp_min(1)
+
+
+def leak(mask: Tensor, region: Tensor) -> Tensor:
+    """The share of the mask that lies outside the true region: [B]."""
+    mask, region = mask.flatten(1) > 0.5, region.flatten(1) > 0.5
+    return (mask & ~region).sum(1) / mask.sum(1).clamp_min(1)
+
+
+def errors(picture: Tensor, truth: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
+    """RMS error against the true edited picture, in levels of 255, inside the region and outside it: [B], [B]."""
+    square = (255 * (picture - truth)).square().mean(-1)
+    inside, outside = (region > 0.5).float(), (region == 0).float()
+    return _rms(square, inside), _rms(square, outside)
+
+
+def _rms(square: Tensor, where: Tensor) -> Tensor:
+    return ((square * where).sum((1, 2)) / where.sum((1, 2)).clamp_min(1)).sqrt()

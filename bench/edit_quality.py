@@ -1,0 +1,103 @@
+"""How well every way to edit edits: success by the judge's rules, error inside and outside the true region, cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.cases import Batch, errors, iou
+from bench.peers import blog_fast_diffedit, diffusers_edit, sdedit
+from diffedit_core.editing import EditSettings, MaskSettings, edit
+from diffedit_core.hosts.diffusers import DiffusersHost
+from diffedit_core.pictures import to_pil
+from diffedit_core.toybox.judge import judge
+
+Way = Callable[[DiffusersHost, Batch, int], tuple[Tensor, Tensor | None]]
+"""(host, batch, seed) -> pictures [B, H, W, 3], and the masks [B, H, W] where the way has any."""
+
+FAST = MaskSettings(fast=True, draws=20), EditSettings(background="noised")
+
+
+@dataclass(frozen=True)
+class Score:
+    way: str
+    kind: str
+    success: bool
+    iou: float | None
+    inside: float
+    outside: float
+    evaluations: int
+    seconds: float
+
+
+def ours(finding: MaskSettings = MaskSettings(), editing: EditSettings = EditSettings()) -> Way:
+    def way(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, Tensor]:
+        done = edit(host, batch.pictures, batch.source, batch.target, finding=finding, editing=editing, seed=seed)
+        return done.picture, done.mask
+
+    return way
+
+
+def under_mask(mask_of: Callable[[Batch], Tensor], editing: EditSettings = EditSettings()) -> Way:
+    def way(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, Tensor]:
+        mask = mask_of(batch)
+        done = edit(host, batch.pictures, batch.source, batch.target, mask=mask, editing=editing, seed=seed)
+        return done.picture, mask
+
+    return way
+
+
+def diffusers(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, Tensor]:
+    results = [diffusers_edit(host, batch, i, seed) for i in range(len(batch.edits))]
+    return torch.cat([picture for picture, _ in results]), torch.cat([mask for _, mask in results])
+
+
+def img2img(strength: float) -> Way:
+    return lambda host, batch, seed: (sdedit(host, batch, strength, EditSettings().guidance, 50, seed), None)
+
+
+WAYS: dict[str, Way] = {
+    "DiffEdit (ours)": ours(),
+    "FastDiffEdit (ours)": ours(*FAST),
+    "FastDiffEdit, as its blog": blog_fast_diffedit,
+    "diffusers' pipeline": diffusers,
+    **{f"SDEdit {strength}": img2img(strength) for strength in (0.3, 0.5, 0.7, 0.85)},
+    "no mask": under_mask(lambda batch: torch.ones_like(batch.regions)),
+    "true mask (the bound)": under_mask(lambda batch: (batch.regions > 0.1).float()),
+}
+
+
+def scores(host: DiffusersHost, batch: Batch, seed: int, ways: dict[str, Way]) -> Iterator[Score]:
+    for name, way in ways.items():
+        began, before = time.perf_counter(), host.evaluations
+        pictures, masks = way(host, batch, seed)
+        seconds = (time.perf_counter() - began) / len(batch.edits)
+        evaluations = (host.evaluations - before) // len(batch.edits)
+        inside, outside = errors(pictures, batch.truths, batch.regions)
+        overlaps = [None] * len(batch.edits) if masks is None else iou(masks, batch.regions).tolist()
+        for i, one in enumerate(batch.edits):
+            success = judge(one, np.asarray(to_pil(pictures[i : i + 1])))
+            yield Score(name, one.kind, success, overlaps[i], float(inside[i]), float(outside[i]), evaluations, seconds)
+
+
+def sweep() -> dict[str, Way]:
+    """One setting at a time away from the defaults."""
+    base = EditSettings()
+    changes = {
+        "steps": (10, 25, 50),
+        "strength": (0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+        "guidance": (1.0, 2.0, 4.0, 7.5, 10.0),
+        "iterations": (0, 1, 2, 4),
+        "background": ("retrace", "noised", "source"),
+        "soft": (False, True),
+    }
+    return {
+        f"{name} {value}": ours(editing=replace(base, **{name: value}))
+        for name, values in changes.items()
+        for value in values
+    }

@@ -1,0 +1,118 @@
+"""How well every way to find a mask finds the true region: rules, statistics, noise levels, draws, and the peers'."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from torch import Tensor
+
+from bench.cases import Batch, iou, leak
+from bench.peers import diffusers_mask
+from diffedit_core.contrast import STATISTICS, purist_contrast, summarize
+from diffedit_core.denoiser import Noise, levels_up_to, paired_noise, seeded_noise
+from diffedit_core.editing import MaskSettings, mask_from
+from diffedit_core.hosts.diffusers import DiffusersHost
+from diffedit_core.masks import RULES
+from diffedit_core.refine import Refinement
+
+STRENGTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.85)
+DRAWS = (1, 2, 4, 10, 20)
+SNAPS = ("none", "guided", "grabcut")
+PURIST = MaskSettings(steps=25, draws=4, statistic="mean_abs", rule="zscore")
+
+
+@dataclass(frozen=True)
+class Score:
+    """One way to find a mask on one edit."""
+
+    way: str
+    kind: str
+    iou: float
+    leak: float
+    evaluations: int
+    seconds: float
+
+
+def scores(host: DiffusersHost, batch: Batch, seed: int) -> Iterator[Score]:
+    """Every way, on every edit of the batch. The predictions are made once and summed in every way."""
+    yield from _contrast_scores(host, batch, seed)
+    yield from _scores_of(host, batch, "FastMask, 20 draws", lambda: _fast(host, batch, seed))
+    yield from _scores_of(host, batch, "purist, 4 draws of 12 steps", lambda: _purist(host, batch, seed))
+    for i, edit in enumerate(batch.edits):
+        began, before = time.perf_counter(), host.evaluations
+        mask = diffusers_mask(host, batch, i, seed)
+        cost = host.evaluations - before, time.perf_counter() - began
+        region = batch.regions[i : i + 1]
+        yield Score("diffusers generate_mask", edit.kind, float(iou(mask, region)), float(leak(mask, region)), *cost)
+
+
+def _contrast_scores(host: DiffusersHost, batch: Batch, seed: int) -> Iterator[Score]:
+    for strength in STRENGTHS:
+        for name, noise in {"": seeded_noise(seed), ", pairs": paired_noise(seeded_noise(seed))}.items():
+            began = time.perf_counter()
+            differences = list(_differences(host, batch, strength, noise, max(DRAWS)))
+            a_draw = (time.perf_counter() - began) / max(DRAWS) / len(batch.edits)
+            for draws in DRAWS if not name else DRAWS[1:]:
+                for statistic in STATISTICS:
+                    heatmap = summarize(islice(differences, draws), statistic)
+                    way = f"{statistic}, strength {strength}, {draws} draws{name}"
+                    snaps = SNAPS if strength == 0.5 and draws == 10 else SNAPS[:1]
+                    yield from _cut(batch, heatmap, way, snaps, 2 * draws, draws * a_draw)
+
+
+def _cut(
+    batch: Batch, heatmap: Tensor, way: str, snaps: Sequence[str], evaluations: int, seconds: float
+) -> Iterator[Score]:
+    for rule in RULES:
+        for snap in snaps:
+            began = time.perf_counter()
+            how = MaskSettings(rule=rule, refinement=Refinement(edge_snap=snap))
+            mask = mask_from(heatmap, batch.pictures, how)
+            cost = seconds + (time.perf_counter() - began) / len(batch.edits)
+            name = f"{rule}, {way}" + (f", {snap}" if snap != "none" else "")
+            yield from _compare(batch, mask, name, evaluations, cost)
+
+
+def _compare(batch: Batch, mask: Tensor, way: str, evaluations: int, seconds: float) -> Iterator[Score]:
+    overlaps, leaks = iou(mask, batch.regions).tolist(), leak(mask, batch.regions).tolist()
+    for edit, overlap, leaked in zip(batch.edits, overlaps, leaks, strict=True):
+        yield Score(way, edit.kind, overlap, leaked, evaluations, seconds)
+
+
+def _scores_of(host: DiffusersHost, batch: Batch, way: str, find) -> Iterator[Score]:
+    began, before = time.perf_counter(), host.evaluations
+    mask = find()
+    count = len(batch.edits)
+    seconds = (time.perf_counter() - began) / count
+    yield from _compare(batch, mask, way, (host.evaluations - before) // count, seconds)
+
+
+def _differences(host: DiffusersHost, batch: Batch, strength: float, noise: Noise, draws: int) -> Iterator[Tensor]:
+    """The contrast's summands, draw by draw: [B, C, h, w]."""
+    sigma = host.process.sigma_at(strength)
+    denoise_pair = host.denoiser_pair(batch.source, batch.target)
+    for draw in range(draws):
+        source, target = denoise_pair(host.process.add(batch.x0, noise(draw, batch.x0.shape[1:]), sigma), sigma)
+        yield (source - target) / sigma
+
+
+def _fast(host: DiffusersHost, batch: Batch, seed: int) -> Tensor:
+    differences = _differences(host, batch, 0.5, seeded_noise(seed), 20)
+    return mask_from(summarize(differences, "mean_abs"), batch.pictures, MaskSettings(fast=True))
+
+
+def _purist(host: DiffusersHost, batch: Batch, seed: int) -> Tensor:
+    heatmap = purist_contrast(
+        host.denoiser(batch.source, guidance=PURIST.guidance),
+        host.denoiser(batch.target, guidance=PURIST.guidance),
+        batch.x0,
+        host.process,
+        levels_up_to(PURIST.strength, host.sigmas(PURIST.steps)),
+        noise=seeded_noise(seed),
+        draws=PURIST.draws,
+        statistic=PURIST.statistic,
+    )
+    return mask_from(heatmap, batch.pictures, replace(PURIST, steps=1))

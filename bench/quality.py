@@ -1,0 +1,151 @@
+"""Quality as a number, on held-out toybox edits: ``python -m bench.quality [masks] [edits] [sweep] [--count N]``.
+
+Prints a table for each part, overall and per kind of edit, and writes them beside the raw scores and the plot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean
+
+from tqdm import tqdm
+
+from bench import edit_quality, mask_quality
+from bench.cases import batches, held_out
+from diffedit_core.hosts.diffusers import DiffusersHost
+from diffedit_core.toybox import KINDS
+
+RESULTS = Path(__file__).parent / "results"
+LOCAL = ("colour", "shape", "object")  # the kinds that the targets are set for
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.quality", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=["masks", "edits", "sweep", []], help="all of them by default")
+    parser.add_argument("--count", type=int, default=300, help="held-out edits (default: 300)")
+    parser.add_argument("--batch", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--model", default=None, help="a pipeline's folder (default: the bundled model)")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    host = DiffusersHost.from_pretrained(options.model or _bundled(), options.device)
+    for part in options.parts or ["masks", "edits"]:
+        scores = _measure(host, _measurer(part, options.seed), options.count, options.batch, part)
+        (options.out / f"quality_{part}.jsonl").write_text("".join(json.dumps(s) + "\n" for s in scores))
+        table = mask_table(scores) if part == "masks" else edit_table(scores)
+        (options.out / f"quality_{part}.md").write_text(table)
+        print(f"\n{part}, {options.count} held-out edits\n\n{table}")
+        if part == "edits":
+            plot(scores, options.out / "quality.png")
+
+
+def _measurer(part: str, seed: int) -> Callable:
+    if part == "masks":
+        return lambda host, batch: mask_quality.scores(host, batch, seed)
+    ways = edit_quality.WAYS if part == "edits" else edit_quality.sweep()
+    return lambda host, batch: edit_quality.scores(host, batch, seed, ways)
+
+
+def _measure(host: DiffusersHost, measure: Callable, count: int, size: int, part: str) -> list[dict]:
+    edits = held_out(count)
+    rows: list[dict] = []
+    with tqdm(total=count, desc=part, file=sys.stderr) as bar:
+        for batch in batches(host, edits, size):
+            rows += [asdict(score) for score in measure(host, batch)]
+            bar.update(len(batch.edits))
+    return rows
+
+
+def mask_table(scores: Iterable[dict]) -> str:
+    """Ways by mean IoU over the local kinds, best first."""
+    head = ["way", "IoU (local)", "leak (local)", *KINDS, "evaluations", "seconds"]
+    ways = _grouped(scores)
+    rows = []
+    for way, found in ways.items():
+        local = [s for s in found if s["kind"] in LOCAL]
+        per_kind = [_mean(s["iou"] for s in found if s["kind"] == kind) for kind in KINDS]
+        cells = [_mean(s["iou"] for s in local), _mean(s["leak"] for s in local), *per_kind]
+        rows.append(
+            [way, *(f"{c:.3f}" for c in cells), str(found[0]["evaluations"]), f"{_mean_of(found, 'seconds'):.2f}"]
+        )
+    return _markdown(head, sorted(rows, key=lambda row: -float(row[1])))
+
+
+def edit_table(scores: Iterable[dict]) -> str:
+    head = ["way", "success", "success (local)", "IoU (local)", *KINDS, "inside", "outside", "evaluations", "seconds"]
+    rows = []
+    for way, found in _grouped(scores).items():
+        local = [s for s in found if s["kind"] in LOCAL]
+        overlap = [s["iou"] for s in local if s["iou"] is not None]
+        per_kind = [_mean(s["success"] for s in found if s["kind"] == kind) for kind in KINDS]
+        rows.append(
+            [
+                way,
+                f"{_mean_of(found, 'success'):.2f}",
+                f"{_mean_of(local, 'success'):.2f}",
+                f"{fmean(overlap):.3f}" if overlap else "-",
+                *(f"{share:.2f}" for share in per_kind),
+                f"{_mean_of(found, 'inside'):.1f}",
+                f"{_mean_of(found, 'outside'):.2f}",
+                str(found[0]["evaluations"]),
+                f"{_mean_of(found, 'seconds'):.2f}",
+            ]
+        )
+    return _markdown(head, rows)
+
+
+def plot(scores: Iterable[dict], path: Path) -> None:
+    """Success against error outside the region: up and to the left is better."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    ways = _grouped(scores)
+    chain = [(_mean_of(s, "outside"), _mean_of(s, "success")) for way, s in ways.items() if way.startswith("SDEdit")]
+    axes.plot(*zip(*chain, strict=True), color="lightgrey", zorder=0)
+    for way, found in ways.items():
+        x, y = _mean_of(found, "outside"), _mean_of(found, "success")
+        axes.scatter(x, y, s=60 if "ours" in way else 30, color="tab:orange" if "ours" in way else "tab:blue")
+        axes.annotate(way, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8)
+    axes.set(xlabel="error outside the region (RMS, levels of 255)", ylabel="edits that succeed", ylim=(0, 1.05))
+    axes.margins(x=0.2)
+    figure.savefig(path, dpi=120)
+
+
+def _bundled() -> Path:
+    from diffedit_core.toybox.model import WEIGHTS
+
+    return WEIGHTS
+
+
+def _grouped(scores: Iterable[dict]) -> dict[str, list[dict]]:
+    ways: dict[str, list[dict]] = defaultdict(list)
+    for score in scores:
+        ways[score["way"]].append(score)
+    return ways
+
+
+def _mean(values: Iterable[float]) -> float:
+    numbers = list(values)
+    return fmean(numbers) if numbers else float("nan")
+
+
+def _mean_of(scores: Sequence[dict], field: str) -> float:
+    return _mean(float(score[field]) for score in scores)
+
+
+def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    main()
