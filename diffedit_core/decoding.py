@@ -59,11 +59,10 @@ def decode(
 ) -> Tensor:
     """Down the ascending ``sigmas`` under the new text inside the mask, over the background outside it: [B, C, ...].
 
-    The mask is 1 where the picture may change, [B or 1, 1, ...] at the latent's size. It may be soft: in between,
+    The mask is 1 where the picture may change, [B or 1, 1 or C, ...] at the latent's size. It may be soft: in between,
     each step blends.
     """
-    x = background.start
-    mask = _fitting(mask, x)
+    x, mask = _matched(background.start, mask)
     levels = range(len(sigmas) - 1, 0, -1)
     for done, (level, (sigma, sigma_next)) in enumerate(zip(levels, pairwise(reversed(sigmas)), strict=True), start=1):
         prediction = denoise(x, sigma)
@@ -76,16 +75,18 @@ def decode(
     return x
 
 
-def _fitting(mask: Tensor, x: Tensor) -> Tensor:
-    """The mask broadcast to the latent, [B, C, ...]; sizes that do not match are an error, not a guess."""
-    if mask.ndim != x.ndim or mask.shape[2:] != x.shape[2:]:
+def _matched(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Both as [B, C, ...], one image or one mask serving all; sizes that do not match are an error, not a guess."""
+    if mask.ndim != x.ndim or mask.shape[2:] != x.shape[2:] or mask.shape[1] not in (1, x.shape[1]):
         raise ValueError(
             f"the mask is {_size(mask)} but the latent is {_size(x)}; fit the mask to the latent, "
             "or use the mask made from this picture"
         )
-    if mask.shape[0] not in (1, x.shape[0]):
-        raise ValueError(f"{mask.shape[0]} masks for {x.shape[0]} images; give one mask for all, or one for each")
-    return mask.to(x).expand_as(x)
+    count = max(len(x), len(mask))
+    if {len(x), len(mask)} - {1, count}:
+        raise ValueError(f"{len(mask)} masks for {len(x)} images; give one mask for all, or one for each")
+    x = x.expand(count, *x.shape[1:])
+    return x, mask.to(x).expand_as(x)
 
 
 def _size(x: Tensor) -> str:

@@ -78,8 +78,10 @@ def rms(x: Tensor) -> Tensor:
 
 
 def _check(sigmas: Sequence[float], iterations: int) -> None:
-    if len(sigmas) < 2 or not all(low < high for low, high in pairwise(sigmas)):
-        raise ValueError(f"inversion climbs: sigmas must be at least two rising levels, got {list(sigmas)[:6]}")
+    if len(sigmas) < 2 or sigmas[0] < 0 or not all(low < high for low, high in pairwise(sigmas)):
+        raise ValueError(
+            f"inversion climbs: sigmas must be two or more rising levels from 0 up, got {list(sigmas)[:6]}"
+        )
     if iterations < 0:
         raise ValueError(f"iterations is {iterations}; 0 is plain DDIM inversion, more makes it exact")
 

@@ -1,0 +1,189 @@
+import pytest
+import torch
+from worlds import DIFFUSION, FLOW, FlowGaussian, Gaussian, levels, order, standard_normal
+
+from diffedit_core.decoding import Background, decode, noised, retrace, source
+from diffedit_core.denoiser import step
+from diffedit_core.inversion import Trajectory, invert
+
+WORLDS = {"diffusion": (DIFFUSION, Gaussian(0.7), 3.0), "flow": (FLOW, FlowGaussian(0.7), 0.8)}
+SIGMAS = levels(2.0, 6)
+NOWHERE, EVERYWHERE = torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8)
+HALF = torch.cat([torch.zeros(1, 1, 8, 4), torch.ones(1, 1, 8, 4)], dim=3)
+EDIT = Gaussian(0.7, mean=1.5)
+
+
+def inverted(x0, sigmas=SIGMAS) -> Trajectory:
+    return invert(Gaussian(0.7).denoise, x0, DIFFUSION, sigmas)
+
+
+@pytest.mark.parametrize(("process", "world", "top"), WORLDS.values(), ids=WORLDS)
+def test_decoding_follows_the_flow_down_with_first_order(process, world, top):
+    x0, errors = standard_normal(2, 4, 8, 8), {}
+    for steps in (32, 64, 128, 256):
+        start = Background(world.at(x0, top), lambda level, x: x)
+        errors[steps] = float((decode(world.denoise, levels(top, steps), EVERYWHERE, start) - x0).abs().max())
+    assert order(errors) == pytest.approx(-1, abs=0.15)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_outside_the_mask_stands_the_clean_latent_bit_for_bit(dtype):
+    x0, noise = standard_normal(2, 4, 8, 8, dtype=dtype), standard_normal(2, 4, 8, 8, dtype=dtype, seed=1)
+    for background in (
+        retrace(inverted(x0)),
+        noised(x0, SIGMAS, DIFFUSION, noise),
+        noised(x0, SIGMAS, FLOW, noise),
+    ):
+        assert torch.equal(decode(EDIT.denoise, SIGMAS, NOWHERE, background), x0)
+        half = decode(EDIT.denoise, SIGMAS, HALF, background)
+        assert torch.equal(half[..., :4], x0[..., :4])
+        assert (half[..., 4:] != x0[..., 4:]).float().mean() > 0.9
+
+
+def test_with_the_source_background_an_empty_mask_is_decoding_under_the_source_text():
+    trajectory, there = inverted(standard_normal(2, 4, 8, 8)), Gaussian(0.7, mean=-0.3)
+    by_background = decode(EDIT.denoise, SIGMAS, NOWHERE, source(trajectory, there.denoise))
+    assert torch.equal(by_background, decode(there.denoise, SIGMAS, EVERYWHERE, retrace(trajectory)))
+
+
+def test_with_a_full_mask_every_background_gives_the_unmasked_decoding():
+    x0, noise = standard_normal(1, 4, 8, 8), standard_normal(1, 4, 8, 8, seed=1)
+    trajectory = inverted(x0)
+    for background in (
+        retrace(trajectory),
+        source(trajectory, Gaussian().denoise),
+        noised(x0, SIGMAS, DIFFUSION, noise),
+    ):
+        x = background.start
+        for level in range(len(SIGMAS) - 1, 0, -1):
+            x = step(x, EDIT.denoise(x, SIGMAS[level]), SIGMAS[level], SIGMAS[level - 1])
+        assert torch.equal(decode(EDIT.denoise, SIGMAS, EVERYWHERE, background), x)
+
+
+def test_the_background_is_the_trajectorys_latent_of_the_level_just_reached():
+    trajectory, seen = inverted(standard_normal(1, 4, 8, 8)), []
+
+    def watching(x, sigma):
+        seen.append((sigma, x))
+        return EDIT.denoise(x, sigma)
+
+    decode(watching, SIGMAS, HALF, retrace(trajectory))
+    assert [sigma for sigma, _ in seen] == list(reversed(SIGMAS[1:]))
+    for level, (_, x) in zip(range(len(SIGMAS) - 1, 0, -1), seen, strict=True):
+        assert torch.equal(x[..., :4], trajectory.latents[level][..., :4])
+
+
+def test_the_noised_background_has_the_level_just_reached_with_one_noise():
+    x0, noise, seen = standard_normal(1, 4, 8, 8), standard_normal(1, 4, 8, 8, seed=1), []
+
+    def watching(x, sigma):
+        seen.append((sigma, x))
+        return EDIT.denoise(x, sigma)
+
+    decode(watching, SIGMAS, HALF, noised(x0, SIGMAS, DIFFUSION, noise))
+    for sigma, x in seen:
+        assert torch.equal(x[..., :4], (x0 + sigma * noise)[..., :4])
+
+
+def test_a_lag_of_1_is_a_level_too_noisy_at_every_step_and_never_clean():
+    trajectory = inverted(standard_normal(1, 4, 8, 8))
+    lagging = decode(EDIT.denoise, SIGMAS, NOWHERE, retrace(trajectory, lag=1))
+    assert torch.equal(lagging, trajectory.latents[1]) and not torch.equal(lagging, trajectory.clean)
+
+
+def test_a_soft_mask_lies_between_and_a_half_blends_half_at_every_step():
+    trajectory = inverted(standard_normal(1, 4, 8, 8))
+    x = trajectory.noisiest
+    for level in range(len(SIGMAS) - 1, 0, -1):
+        edited = step(x, EDIT.denoise(x, SIGMAS[level]), SIGMAS[level], SIGMAS[level - 1])
+        x = 0.25 * edited + 0.75 * trajectory.latents[level - 1]
+    quarter = decode(EDIT.denoise, SIGMAS, EVERYWHERE * 0.25, retrace(trajectory))
+    torch.testing.assert_close(quarter, x)
+    full = decode(EDIT.denoise, SIGMAS, EVERYWHERE, retrace(trajectory))
+    changes = [(result - trajectory.clean).abs().mean() for result in (quarter, full)]
+    assert 0 < changes[0] < changes[1]
+
+
+def test_an_image_is_decoded_as_if_it_were_alone():
+    x0 = standard_normal(3, 4, 8, 8, dtype=torch.float32)
+    masks = (standard_normal(3, 1, 8, 8, seed=1) > 0).float()
+
+    def decoded(images, theirs):
+        return decode(EDIT.denoise, SIGMAS, theirs, retrace(inverted(images)))
+
+    together = decoded(x0, masks)
+    assert torch.equal(decoded(x0.flip(0), masks.flip(0)), together.flip(0))
+    for i in range(3):
+        assert torch.equal(decoded(x0[i : i + 1], masks[i : i + 1]), together[i : i + 1])
+
+
+def test_one_mask_serves_every_image_and_one_image_every_mask():
+    x0 = standard_normal(3, 4, 8, 8)
+    shared = decode(EDIT.denoise, SIGMAS, HALF, retrace(inverted(x0)))
+    assert torch.equal(shared, decode(EDIT.denoise, SIGMAS, HALF.expand(3, 1, 8, 8), retrace(inverted(x0))))
+    masks = torch.cat([HALF, EVERYWHERE, NOWHERE])
+    several = decode(EDIT.denoise, SIGMAS, masks, retrace(inverted(x0[:1])))
+    assert several.shape == (3, 4, 8, 8)
+    for i in range(3):
+        assert torch.equal(several[i], decode(EDIT.denoise, SIGMAS, masks[i : i + 1], retrace(inverted(x0[:1])))[0])
+
+
+def test_video_latents_are_decoded_as_their_frames_are():
+    video, sigmas, world = standard_normal(2, 4, 3, 8, 8), levels(0.9, 5), FlowGaussian()
+    trajectory = invert(world.denoise, video, FLOW, sigmas)
+    masks = (standard_normal(2, 1, 3, 8, 8, seed=1) > 0).float()
+    whole = decode(world.denoise, sigmas, masks, retrace(trajectory))
+    frame = Trajectory(trajectory.latents[:, :, :, 1], sigmas)
+    assert torch.equal(whole[:, :, 1], decode(world.denoise, sigmas, masks[:, :, 1], retrace(frame)))
+
+
+def test_steps_are_counted():
+    done = []
+    trajectory = inverted(standard_normal(1, 4, 8, 8))
+    decode(EDIT.denoise, SIGMAS, HALF, retrace(trajectory), on_step=lambda i, n, x: done.append((i, n, x.shape)))
+    assert done == [(i, 6, (1, 4, 8, 8)) for i in range(1, 7)]
+
+
+class Stop(Exception):
+    pass
+
+
+def test_an_exception_from_on_step_ends_the_loop_between_steps_and_leaves_the_trajectory_whole():
+    calls, trajectory = [], inverted(standard_normal(1, 4, 8, 8))
+    before, mask = trajectory.latents.clone(), HALF.clone()
+
+    def counting(x, sigma):
+        calls.append(sigma)
+        return EDIT.denoise(x, sigma)
+
+    def stop(done, total, x):
+        if done == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        decode(counting, SIGMAS, mask, retrace(trajectory), on_step=stop)
+    assert len(calls) == 2
+    assert torch.equal(trajectory.latents, before) and torch.equal(mask, HALF)
+
+
+def test_a_decoding_that_overflows_says_what_to_do():
+    def overflowing(x, sigma):
+        return (x.half() * 60000 * 60000).to(x)
+
+    with pytest.raises(ValueError, match="decoding ended in NaN or infinity; run the model in float32 or bfloat16"):
+        decode(overflowing, SIGMAS, EVERYWHERE, retrace(inverted(standard_normal(1, 4, 8, 8))))
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        ((1, 1, 16, 8), "the mask is 1x1x16x8 but the latent is 2x4x8x8; fit the mask to the latent"),
+        ((1, 8, 8), "the mask is 1x8x8 but the latent is 2x4x8x8"),
+        ((2, 1, 1, 8, 8), "the mask is 2x1x1x8x8 but the latent is 2x4x8x8"),
+        ((2, 3, 8, 8), "the mask is 2x3x8x8 but the latent is 2x4x8x8"),
+        ((3, 1, 8, 8), "3 masks for 2 images; give one mask for all, or one for each"),
+    ],
+)
+def test_a_mask_that_does_not_fit_is_an_error_with_both_sizes(mask, message):
+    with pytest.raises(ValueError, match=message):
+        decode(EDIT.denoise, SIGMAS, torch.ones(mask), retrace(inverted(standard_normal(2, 4, 8, 8))))
