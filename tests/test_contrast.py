@@ -35,7 +35,7 @@ def test_two_means_give_the_closed_form_where_they_differ_and_0_elsewhere(proces
 
 
 def test_what_the_noise_contributes_cancels_in_signed_with_paired_draws():
-    """Texts that differ in their deviation differ by (k - k') (x0 + sigma * noise): paired draws leave |k - k'| |x0|."""
+    """Texts that differ in their deviation differ by (k - k') (x0 + sigma * noise): pairs leave |k - k'| |x0|."""
     x0, sigma = standard_normal(1, 4, 8, 8), 1.5
     wide, narrow = Gaussian(1.0), Gaussian(0.5)
     gap = 1 / (1 + sigma**2) - 0.25 / (0.25 + sigma**2)
@@ -165,10 +165,6 @@ def test_steps_of_the_purist_contrast_count_every_prediction():
     assert done == [(i, 12) for i in range(1, 13)]
 
 
-class Stop(Exception):
-    pass
-
-
 @pytest.mark.parametrize("purist", [False, True])
 def test_an_exception_from_on_step_ends_the_loop_between_steps(purist):
     calls, x0 = [], standard_normal(1, 4, 8, 8)
@@ -180,9 +176,9 @@ def test_an_exception_from_on_step_ends_the_loop_between_steps(purist):
 
     def stop(done, total, x):
         if done == 2:
-            raise Stop
+            raise InterruptedError
 
-    with pytest.raises(Stop):
+    with pytest.raises(InterruptedError):
         if purist:
             purist_contrast(counting, counting, x0, DIFFUSION, levels(1.0, 4), noise=NOISE, on_step=stop)
         else:

@@ -144,10 +144,6 @@ def test_steps_are_counted():
     assert done == [(i, 6, (1, 4, 8, 8)) for i in range(1, 7)]
 
 
-class Stop(Exception):
-    pass
-
-
 def test_an_exception_from_on_step_ends_the_loop_between_steps_and_leaves_the_trajectory_whole():
     calls, trajectory = [], inverted(standard_normal(1, 4, 8, 8))
     before, mask = trajectory.latents.clone(), HALF.clone()
@@ -158,9 +154,9 @@ def test_an_exception_from_on_step_ends_the_loop_between_steps_and_leaves_the_tr
 
     def stop(done, total, x):
         if done == 2:
-            raise Stop
+            raise InterruptedError
 
-    with pytest.raises(Stop):
+    with pytest.raises(InterruptedError):
         decode(counting, SIGMAS, mask, retrace(trajectory), on_step=stop)
     assert len(calls) == 2
     assert torch.equal(trajectory.latents, before) and torch.equal(mask, HALF)

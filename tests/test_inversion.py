@@ -112,10 +112,6 @@ def test_steps_are_counted_with_the_iterations():
     assert done == [(1, 3), (2, 3), (3, 3)]
 
 
-class Stop(Exception):
-    pass
-
-
 def test_an_exception_from_on_step_ends_the_loop_between_steps():
     calls, x0 = [], standard_normal(1, 4, 4, 4)
     before = x0.clone()
@@ -126,9 +122,9 @@ def test_an_exception_from_on_step_ends_the_loop_between_steps():
 
     def stop(done, total, x):
         if done == 2:
-            raise Stop
+            raise InterruptedError
 
-    with pytest.raises(Stop):
+    with pytest.raises(InterruptedError):
         invert(counting, x0, DIFFUSION, levels(1.0, 5), on_step=stop)
     assert len(calls) == 2 and torch.equal(x0, before)
 
