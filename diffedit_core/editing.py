@@ -22,7 +22,7 @@ from .denoiser import (
     seeded_noise,
 )
 from .inversion import invert
-from .masks import cover, fast_mask, fit, threshold, warn_if_unlikely
+from .masks import cells, fast_mask, fit, threshold, warn_if_unlikely
 from .pictures import Margin, from_pil
 from .refine import Refinement, refine
 
@@ -176,12 +176,15 @@ def find_heatmap(
 
 def mask_from(heatmap: Tensor, picture: Tensor, how: MaskSettings) -> Tensor:
     """[B, H, W] of the picture [B, H, W, 3]. The heatmap is upsampled first, then cut: no stairs."""
-    size = (picture.shape[1], picture.shape[2])
-    if how.fast:
-        mask = (fit(fast_mask(heatmap), size) > 0.5).float()
-    else:
-        mask = threshold(fit(heatmap, size), how.rule, how.value)
+    mask = cut(heatmap, (picture.shape[1], picture.shape[2]), how)
     return refine(mask, how.refinement, picture=picture, heatmap=heatmap) if how.refinement != Refinement() else mask
+
+
+def cut(heatmap: Tensor, size: tuple[int, int], how: MaskSettings) -> Tensor:
+    """[B, h, w] -> [B, H, W] of 0 and 1, not refined."""
+    if how.fast:
+        return (fit(fast_mask(heatmap), size) > 0.5).float()
+    return threshold(fit(heatmap, size), how.rule, how.value)
 
 
 def decode_latent(
@@ -197,11 +200,10 @@ def decode_latent(
     """Invert where the background asks for it, then decode under the target text: [B, C, h, w]."""
     sigmas = levels_up_to(how.strength, host.sigmas(how.steps))
     background = _background(host, x0, sigmas, source, how, seed, progress)
-    size = (x0.shape[-2], x0.shape[-1])
-    cells = fit(mask, size) if how.soft else (cover(mask, size) > 0.5).float()
+    planes = cells(mask, (x0.shape[-2], x0.shape[-1]), how.soft)
     denoise = host.denoiser(target, how.negative, how.guidance)
     return decoding.decode(
-        denoise, sigmas, cells[:, None], background, on_step=progress("decode") if progress else None
+        denoise, sigmas, planes[:, None], background, on_step=progress("decode") if progress else None
     )
 
 

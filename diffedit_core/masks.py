@@ -94,6 +94,11 @@ def cover(mask: Tensor, size: tuple[int, int]) -> Tensor:
     return F.adaptive_max_pool2d(planes.float(), size).view(*mask.shape[:-2], *size)
 
 
+def cells(mask: Tensor, size: tuple[int, int], soft: bool) -> Tensor:
+    """A pixel mask [B, ..., H, W] as the latent's: blending along its rim, or hard wherever a pixel may change."""
+    return fit(mask, size) if soft else (cover(mask, size) > 0.5).float()
+
+
 def otsu_threshold(values: Tensor) -> Tensor:
     """The split of [n] values with the greatest variance between its two sides (Otsu 1979), without bins: []."""
     v = values.double().sort().values
