@@ -26,11 +26,12 @@ class Rule:
     apply: Callable[[Tensor, float], Tensor]
     default: float
     meaning: str  # of its value
+    low: float = -math.inf
+    high: float = math.inf
 
 
 def _ratio(v: Tensor, ratio: float) -> Tensor:
-    ceiling = v.mean() * ratio
-    return v.clamp(max=ceiling) / ceiling > 0.5
+    return v > 0.5 * (ratio * v.mean())  # clamped at c = ratio * mean and divided by it, above 0.5
 
 
 def _minmax(v: Tensor, threshold: float) -> Tensor:
@@ -53,11 +54,11 @@ def _top(v: Tensor, share: float) -> Tensor:
 
 
 RULES: dict[str, Rule] = {
-    "otsu": Rule(_otsu, 1.0, "factor on Otsu's threshold: below 1 a larger mask, above 1 a smaller one"),
-    "ratio": Rule(_ratio, 3.0, "diffusers: clamp at this multiple of the mean, then keep what is above half of it"),
-    "minmax": Rule(_minmax, 0.5, "the paper: rescale to 0..1 without outliers, keep what is above this"),
+    "otsu": Rule(_otsu, 1.0, "factor on Otsu's threshold: below 1 a larger mask, above 1 a smaller one", low=0),
+    "ratio": Rule(_ratio, 3.0, "diffusers: clamp at this multiple of the mean, then keep what is above half", low=0),
+    "minmax": Rule(_minmax, 0.5, "the paper: rescale to 0..1 without outliers, keep what is above this", low=0, high=1),
     "zscore": Rule(_zscore, 0.0, "FastDiffEdit: keep what is this many standard deviations above the mean"),
-    "top": Rule(_top, 0.2, "keep this share of the picture, the strongest first"),
+    "top": Rule(_top, 0.2, "keep this share of the picture, the strongest first", low=0, high=1),
 }
 
 
@@ -80,9 +81,9 @@ def fast_mask(heatmap: Tensor) -> Tensor:
 
 
 def fit(mask: Tensor, size: tuple[int, int]) -> Tensor:
-    """A heatmap or mask [B, ..., h, w] at another size; smooth in both directions, never moved."""
+    """A heatmap or mask [B, ..., h, w] at another size, float32; smooth in both directions, never moved."""
     if mask.shape[-2:] == size:
-        return mask
+        return mask.float()
     planes = mask.reshape(-1, 1, *mask.shape[-2:])
     fitted = F.interpolate(planes.float(), size=size, mode="bilinear", antialias=True)
     return fitted.view(*mask.shape[:-2], *size)
@@ -151,10 +152,11 @@ def _checked(heatmap: Tensor) -> Tensor:
 
 
 def _check_value(rule: str, value: float) -> None:
-    limits = {"ratio": (0, math.inf), "minmax": (0, 1), "top": (0, 1), "otsu": (0, math.inf)}
-    low, high = limits.get(rule, (-math.inf, math.inf))
-    if not low <= value <= high or (rule == "ratio" and value == 0):
-        raise ValueError(f"rule {rule!r} was given {value}; it takes {low:g} to {high:g} ({RULES[rule].meaning})")
+    limits = RULES[rule]
+    if not limits.low <= value <= limits.high:
+        raise ValueError(
+            f"rule {rule!r} was given {value}; it takes {limits.low:g} to {limits.high:g} ({limits.meaning})"
+        )
 
 
 def _has_contrast(values: Tensor) -> bool:

@@ -1,0 +1,237 @@
+import logging
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+from worlds import standard_normal
+
+from diffedit_core.masks import (
+    RULES,
+    advice,
+    cover,
+    coverage,
+    fast_mask,
+    fit,
+    otsu_threshold,
+    threshold,
+    warn_if_unlikely,
+)
+
+
+def blob(height: int = 20, width: int = 20) -> torch.Tensor:
+    """A heatmap with a strong middle of 6x6 in a weak, uneven ground: [1, h, w]."""
+    heatmap = 0.1 + 0.05 * torch.rand(1, height, width, generator=torch.Generator().manual_seed(0))
+    heatmap[:, 7:13, 7:13] += 1
+    return heatmap
+
+
+TRUE_BLOB = blob() > 0.5
+
+
+@pytest.mark.parametrize("rule", ["otsu", "ratio", "minmax", "zscore"])
+def test_every_rule_finds_a_region_that_stands_out(rule):
+    assert torch.equal(threshold(blob(), rule), TRUE_BLOB.float())
+
+
+def test_top_keeps_the_share_it_is_given():
+    assert torch.equal(threshold(blob(), "top", 36 / 400), TRUE_BLOB.float())
+    for share in (0.0, 0.25, 0.5, 1.0):
+        assert coverage(threshold(blob(), "top", share)) == share
+
+
+def test_ratio_is_diffusers_rule():
+    """Clamped at ratio * mean, divided by it, above 0.5: all in all, above ratio / 2 means."""
+    heatmap = standard_normal(1, 16, 16, dtype=torch.float32).abs()
+    for ratio in (0.5, 2.0, 3.0):
+        assert torch.equal(threshold(heatmap, "ratio", ratio), (heatmap > ratio / 2 * heatmap.mean()).float())
+
+
+def test_a_ratio_of_0_keeps_all_that_is_not_0():
+    heatmap = blob() * (torch.arange(20) % 2)
+    assert torch.equal(threshold(heatmap, "ratio", 0.0), (heatmap > 0).float())
+
+
+def test_minmax_is_not_led_astray_by_outliers():
+    heatmap = torch.linspace(0, 1, 1001).reshape(1, 7, 143)
+    outlier = heatmap.clone()
+    outlier[0, -1, -1] = 1000.0
+    assert coverage(threshold(heatmap, "minmax")) == pytest.approx(0.5, abs=0.01)
+    assert torch.equal(threshold(outlier, "minmax"), threshold(heatmap, "minmax"))
+    assert coverage(threshold(heatmap, "minmax", 0.75)) == pytest.approx(0.255, abs=0.01)
+
+
+def test_zscore_counts_deviations_from_the_mean():
+    heatmap = standard_normal(1, 64, 64, dtype=torch.float32) + 10
+    assert torch.equal(threshold(heatmap, "zscore"), (heatmap > heatmap.mean()).float())
+    assert coverage(threshold(heatmap, "zscore", 1.0)) == pytest.approx(0.159, abs=0.02)  # of a normal distribution
+    assert coverage(threshold(heatmap, "zscore", -1.0)) == pytest.approx(0.841, abs=0.02)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_otsus_threshold_is_the_best_of_all_splits(seed):
+    """Against trying every one."""
+    values = standard_normal(60, seed=seed, dtype=torch.float32)
+    values[:20] += 3
+    between = {}
+    for split in values.sort().values[:-1].tolist():
+        low, high = values[values <= split].double(), values[values > split].double()
+        between[split] = len(low) * len(high) * float(low.mean() - high.mean()) ** 2
+    best = max(between, key=between.__getitem__)
+    assert torch.equal(values > otsu_threshold(values), values > best)
+
+
+def test_otsus_factor_moves_the_threshold_up_and_down():
+    heatmap = standard_normal(1, 32, 32, dtype=torch.float32).abs()
+    assert (
+        coverage(threshold(heatmap, "otsu", 0.5))
+        > coverage(threshold(heatmap))
+        > coverage(threshold(heatmap, "otsu", 1.5))
+    )
+
+
+def test_otsu_is_the_default():
+    assert torch.equal(threshold(blob()), threshold(blob(), "otsu", 1.0))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_each_image_is_judged_by_itself(rule):
+    """diffusers takes one mean over the batch, so that a strong edit wipes out a weak one."""
+    weak, strong = blob() / 50, blob().roll(5, 2) * 50
+    together = threshold(torch.cat([weak, strong]), rule)
+    assert torch.equal(together, torch.cat([threshold(weak, rule), threshold(strong, rule)]))
+    assert together[0].any() and together[1].any()
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("level", [0.0, 0.7])
+def test_without_contrast_the_mask_is_empty(rule, level):
+    """diffusers answers two equal texts with a full mask: 0 / 0 is not <= 0.5."""
+    flat = torch.full((1, 16, 16), level)
+    assert (threshold(flat, rule) == 0).all()
+    assert (threshold(flat + 1e-6 * blob(16, 16), rule) == 0).all()  # rounding is no contrast
+
+
+def test_one_cell_is_a_picture_too():
+    for rule in RULES:
+        assert threshold(torch.ones(2, 1, 1), rule).shape == (2, 1, 1)
+
+
+def test_fast_mask_is_above_the_mean_grown_by_one_cell():
+    heatmap = torch.zeros(1, 9, 9)
+    heatmap[0, 4, 4], heatmap[0, 0, 8] = 1.0, 1.0
+    expected = torch.zeros(1, 9, 9)
+    expected[0, 3:6, 3:6], expected[0, :2, 7:] = 1, 1
+    assert torch.equal(fast_mask(heatmap), expected)
+
+
+def test_fast_mask_without_contrast_is_empty():
+    assert (fast_mask(torch.ones(1, 8, 8)) == 0).all()
+
+
+@pytest.mark.parametrize("size", [(24, 40), (5, 10), (8, 80)])
+def test_fit_moves_nothing(size):
+    """A ramp stays that ramp, in its own coordinates, away from the rim."""
+    h, w = size
+    ramp = ((torch.arange(20) + 0.5) / 20).expand(1, 10, 20)
+    fitted = fit(ramp, size)
+    expected = ((torch.arange(w) + 0.5) / w).expand(1, h, w)
+    inner = slice(w // 4, -w // 4)
+    torch.testing.assert_close(fitted[..., inner], expected[..., inner], atol=1e-5, rtol=0)
+    assert fitted.shape == (1, h, w) and fitted.dtype == torch.float32
+
+
+def test_fit_at_the_same_size_changes_no_value_and_gives_floats():
+    mask = TRUE_BLOB
+    assert torch.equal(fit(mask, (20, 20)), mask.float()) and fit(mask, (20, 20)).dtype == torch.float32
+
+
+def test_fit_keeps_the_planes_of_a_video_apart():
+    video = standard_normal(2, 3, 8, 8, dtype=torch.float32)
+    assert torch.equal(fit(video, (16, 16))[:, 1], fit(video[:, 1], (16, 16)))
+
+
+def test_a_cell_covers_every_pixel_that_asks_for_it():
+    mask = torch.zeros(1, 32, 32)
+    mask[0, 7, 8], mask[0, 31, 31] = 1.0, 0.3
+    cells = cover(mask, (4, 4))
+    expected = torch.zeros(1, 4, 4)
+    expected[0, 0, 1], expected[0, 3, 3] = 1.0, 0.3
+    assert torch.equal(cells, expected)
+
+
+def test_coverage_is_the_share_of_each_image():
+    mask = torch.zeros(2, 10, 10)
+    mask[1, :5] = 1
+    assert coverage(mask).tolist() == [0.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (0, "the mask is empty: the two texts make no difference to this picture"),
+        (4, "the mask covers only 0.40 % of the picture; lower the rule's value, or grow the mask"),
+        (5, None),
+        (600, None),
+        (601, "the mask covers 60 % of the picture; raise the rule's value"),
+        (1000, "the mask covers 100 % of the picture; raise the rule's value"),
+    ],
+)
+def test_a_warning_says_which_knob_to_turn(cells, expected, caplog):
+    mask = torch.zeros(1, 20, 50)
+    mask.view(-1)[:cells] = 1
+    with caplog.at_level(logging.WARNING, logger="diffedit_core"):
+        warn_if_unlikely(mask)
+    if expected is None:
+        assert advice(mask) is None and not caplog.records
+    else:
+        assert advice(mask).startswith(expected)
+        assert [record.getMessage() for record in caplog.records] == [advice(mask)]
+
+
+def test_the_worst_image_of_a_batch_is_warned_about():
+    masks = torch.zeros(3, 10, 10)
+    masks[0, :2] = 1
+    assert "the mask is empty" in advice(masks)
+    masks[1:] = 1
+    assert "100 %" in advice(masks)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_heatmap_with_nan_is_an_error_that_names_half_precision(value):
+    heatmap = blob()
+    heatmap[0, 3, 3] = value
+    for rule in RULES:
+        with pytest.raises(ValueError, match=re.escape("NaN or infinity, which half precision (fp16)")):
+            threshold(heatmap, rule)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "message"),
+    [
+        ("median", None, "rule is 'median'; it must be one of otsu, ratio, minmax, zscore, top"),
+        ("top", 1.5, r"rule 'top' was given 1.5; it takes 0 to 1 \(keep this share"),
+        ("minmax", -0.1, r"rule 'minmax' was given -0.1; it takes 0 to 1 \(the paper"),
+        ("ratio", -1.0, r"rule 'ratio' was given -1.0; it takes 0 to inf \(diffusers"),
+        ("otsu", -1.0, r"rule 'otsu' was given -1.0; it takes 0 to inf \(factor"),
+        ("zscore", math.nan, r"rule 'zscore' was given nan; it takes -inf to inf"),
+    ],
+)
+def test_rules_and_values_that_cannot_be_are_named(rule, value, message):
+    with pytest.raises(ValueError, match=message):
+        threshold(blob(), rule, value)
+
+
+def test_a_heatmap_without_a_batch_is_an_error():
+    with pytest.raises(ValueError, match=re.escape("a heatmap is [batch, ..., height, width], this one is [16]")):
+        threshold(torch.rand(16))
+
+
+def test_numpy_agrees_on_the_published_rules():
+    """The same heatmap through the formulas as their authors wrote them."""
+    heatmap = standard_normal(1, 32, 32, dtype=torch.float32).abs()
+    v = heatmap[0].numpy()
+    clamped = np.clip(v, 0, 3 * v.mean()) / (3 * v.mean())
+    assert np.array_equal(threshold(heatmap, "ratio")[0].numpy(), np.where(clamped <= 0.5, 0, 1))
+    assert np.array_equal(threshold(heatmap, "zscore")[0].numpy(), (v - v.mean()) / v.std() > 0)
