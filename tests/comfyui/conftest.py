@@ -1,0 +1,59 @@
+"""Each real ComfyUI that is found, run by its own interpreter; nothing of ComfyUI is imported here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from installations import HOW_TO_GET_ONE, Installation, installations
+from server import Server
+
+collect_ignore = ["inside", "checkpoints.py", "loopback"]
+HERE = Path(__file__).parent
+FOUND = installations()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "installation" in metafunc.fixturenames:
+        missing = pytest.param(None, marks=pytest.mark.skip(reason=HOW_TO_GET_ONE))
+        names = [f"{each.folder.name}-{each.version}" for each in FOUND] or ["none"]
+        metafunc.parametrize("installation", FOUND or [missing], ids=names, scope="session")
+
+
+@pytest.fixture(scope="session")
+def models(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small checkpoints under the names that the graphs use."""
+    folder = tmp_path_factory.mktemp("models")
+    run_python(installation, str(HERE / "checkpoints.py"), str(installation.folder), str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(installation: Installation, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(installation, tmp_path_factory.mktemp("comfyui"), models)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def object_info(server: Server) -> dict:
+    return server.get("/object_info")
+
+
+def run_python(installation: Installation, *arguments: str, seconds: float = 900, **environment: str) -> str:
+    """What the ComfyUI's own interpreter printed; an assertion with all of it where it failed."""
+    ended = subprocess.run(
+        [str(installation.python), *arguments],
+        cwd=installation.folder,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout[-20000:]
+    return ended.stdout

@@ -1,0 +1,46 @@
+"""The ComfyUIs on this machine: ``COMFYUI_PATH`` (folders separated by ':'), or every ``~/ComfyUI*`` with a main.py."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+HOW_TO_GET_ONE = (
+    "no ComfyUI found; get one with `git clone https://github.com/comfyanonymous/ComfyUI ~/ComfyUI && cd ~/ComfyUI && "
+    "python -m venv .venv && .venv/bin/pip install -r requirements.txt pytest opencv-python`, "
+    "or name its folder in COMFYUI_PATH"
+)
+
+
+@dataclass(frozen=True)
+class Installation:
+    folder: Path
+    python: Path
+
+    @property
+    def version(self) -> str:
+        found = re.search(r'__version__ = "(.+?)"', (self.folder / "comfyui_version.py").read_text())
+        return found[1] if found else self.folder.name
+
+
+def installations() -> list[Installation]:
+    named = os.environ.get("COMFYUI_PATH")
+    folders = [Path(name).expanduser() for name in named.split(os.pathsep)] if named else default_folders()
+    return [Installation(folder.resolve(), interpreter(folder)) for folder in folders]
+
+
+def default_folders() -> list[Path]:
+    return sorted(main.parent for main in Path.home().glob("ComfyUI*/main.py"))
+
+
+def interpreter(folder: Path) -> Path:
+    """``COMFYUI_PYTHON``, else the folder's own virtual environment."""
+    if named := os.environ.get("COMFYUI_PYTHON"):
+        return Path(named)
+    choices = [folder / venv / place for venv in (".venv", "venv") for place in ("bin/python", "Scripts/python.exe")]
+    found = next((choice for choice in choices if choice.exists()), None)
+    if found is None:
+        raise FileNotFoundError(f"{folder} has no .venv or venv; make one, or name its interpreter in COMFYUI_PYTHON")
+    return found
