@@ -23,12 +23,9 @@ class Background:
     at: Callable[[int, Tensor], Tensor]  # (level just reached, x one level above) -> [B, C, ...]
 
 
-def retrace(trajectory: Trajectory, lag: int = 0) -> Background:
-    """The trajectory's latent of the level just reached, which at the end is the clean latent, bit for bit.
-
-    ``lag=1`` takes the level before it, as diffusers' pipeline does at every step; for comparisons only.
-    """
-    return Background(trajectory.noisiest, lambda level, x: trajectory.latents[level + lag])
+def retrace(trajectory: Trajectory) -> Background:
+    """The trajectory's latent of the level just reached, which at the end is the clean latent, bit for bit."""
+    return Background(trajectory.noisiest, lambda level, x: trajectory.latents[level])
 
 
 def noised(x0: Tensor, sigmas: Sequence[float], process: NoiseProcess, noise: Tensor) -> Background:

@@ -85,12 +85,6 @@ def test_the_noised_background_has_the_level_just_reached_with_one_noise():
         assert torch.equal(x[..., :4], (x0 + sigma * noise)[..., :4])
 
 
-def test_a_lag_of_1_is_a_level_too_noisy_at_every_step_and_never_clean():
-    trajectory = inverted(standard_normal(1, 4, 8, 8))
-    lagging = decode(EDIT.denoise, SIGMAS, NOWHERE, retrace(trajectory, lag=1))
-    assert torch.equal(lagging, trajectory.latents[1]) and not torch.equal(lagging, trajectory.clean)
-
-
 def test_a_soft_mask_lies_between_and_a_half_blends_half_at_every_step():
     trajectory = inverted(standard_normal(1, 4, 8, 8))
     x = trajectory.noisiest
