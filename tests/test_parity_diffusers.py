@@ -20,7 +20,7 @@ from diffedit_core.contrast import contrast
 from diffedit_core.decoding import Background, decode, retrace
 from diffedit_core.denoiser import step
 from diffedit_core.hosts.diffusers import DiffusersHost
-from diffedit_core.inversion import Trajectory, invert
+from diffedit_core.inversion import Trajectory, invert, round_trip_error
 from diffedit_core.masks import threshold
 
 SOURCE, TARGET = "a bowl of fruits", "a bowl of pears"
@@ -183,6 +183,15 @@ def test_inverted_latents_are_theirs_at_every_level(both, guidance):
     for level, latent in enumerate(theirs, start=1):
         ours = theirs_at(trajectory.latents[level], sigmas[level])
         torch.testing.assert_close(ours, latent, rtol=0, atol=1e-4)
+
+
+def test_reading_v_at_its_own_level_is_the_better_inverse():
+    host = DiffusersHost(random_pipeline("v_prediction"))
+    sigmas = peer_levels(host, 20, 0.8)
+    denoise = host.denoiser(SOURCE)
+    ours = invert(denoise, start_of(host), host.process, sigmas)
+    theirs = invert(as_they_read_v(host, denoise, sigmas), start_of(host), host.process, sigmas)
+    assert round_trip_error(denoise, ours) < 0.5 * round_trip_error(denoise, theirs)
 
 
 def a_level_behind(trajectory, process):
