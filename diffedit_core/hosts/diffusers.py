@@ -80,7 +80,10 @@ class DiffusersHost:
         if not 1 <= steps <= len(self.process.table):
             raise ValueError(f"steps is {steps}; it must be from 1 to {len(self.process.table)}")
         self.scheduler.set_timesteps(steps)
-        return (0.0, *(self.process.table[t] for t in reversed(self.scheduler.timesteps.tolist())))
+        timesteps = self.scheduler.timesteps.flip(0).tolist()
+        if timesteps[-1] >= len(self.process.table):  # steps_offset shifts all of them past the end
+            raise ValueError(f"steps is {steps}; this model's schedule has no more than {steps - 1} steps")
+        return (0.0, *(self.process.table[t] for t in timesteps))
 
     @torch.no_grad()
     def encode(self, picture: Tensor) -> Tensor:
@@ -134,7 +137,7 @@ class DiffusersHost:
         """x0 [B, C, h, w] under each embedding, in one forward pass."""
         scale = 1 / math.sqrt(1 + sigma**2)
         noisy = torch.cat([x * scale] * len(embeddings)).to(self.unet.dtype)
-        context = torch.cat([e.repeat(len(x) // len(e), 1, 1) for e in embeddings]).to(self.unet.dtype)
+        context = torch.cat([_for_each(e, len(x)) for e in embeddings]).to(self.unet.dtype)
         output = self.unet(noisy, self.timestep(sigma), encoder_hidden_states=context).sample.float()
         self.evaluations += len(noisy)
         outputs = output.chunk(len(embeddings))
@@ -148,6 +151,13 @@ class DiffusersHost:
         above = min(max(bisect.bisect_left(table, sigma), 1), len(table) - 1)
         nearer_below = sigma**2 < table[above - 1] * table[above]
         return above - 1 if nearer_below else above
+
+
+def _for_each(embedding: Tensor, count: int) -> Tensor:
+    """An embedding a row. Rows come draw by draw, and within a draw image by image."""
+    if count % len(embedding):
+        raise ValueError(f"{len(embedding)} texts for {count} images; give one text for all, or one for each")
+    return embedding.repeat(count // len(embedding), 1, 1)
 
 
 def _guided(predictions: Sequence[Tensor], guidance: float) -> Tensor:

@@ -1,0 +1,242 @@
+import logging
+import re
+import types
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, EulerDiscreteScheduler, UNet2DConditionModel
+from pipelines import random_pipeline
+from worlds import standard_normal
+
+from diffedit_core.contrast import STATISTICS, contrast
+from diffedit_core.denoiser import seeded_noise
+from diffedit_core.hosts.diffusers import DiffusersHost
+from diffedit_core.masks import RULES, threshold
+
+LATENT = standard_normal(2, 4, 8, 8, dtype=torch.float32)
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return random_pipeline()
+
+
+@pytest.fixture(scope="module")
+def host(pipe):
+    return DiffusersHost(pipe)
+
+
+def without_levels(pipe, **changes):
+    """The same pipeline under another scheduler configuration."""
+    parts = {name: getattr(pipe, name) for name in ("unet", "vae", "text_encoder", "tokenizer")}
+    return types.SimpleNamespace(**parts, scheduler=DDIMScheduler.from_config(pipe.scheduler.config, **changes))
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("timestep", [1, 481, 981])
+def test_the_prediction_is_the_schedulers_own_clean_latent(prediction, timestep):
+    """x0 from the raw network output, by DDIMScheduler itself."""
+    pipe = random_pipeline(prediction)
+    host = DiffusersHost(pipe)
+    sigma = host.process.table[timestep]
+    z = LATENT / (1 + sigma**2) ** 0.5
+    with torch.no_grad():
+        output = pipe.unet(z, timestep, encoder_hidden_states=host.embed("a cat").expand(2, -1, -1)).sample
+    pipe.scheduler.set_timesteps(50)
+    expected = pipe.scheduler.step(output, timestep, z).pred_original_sample
+    torch.testing.assert_close(host.denoiser("a cat")(LATENT, sigma), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_guidance_leads_from_the_negative_text_to_the_text(host):
+    text, negative = (host.denoiser(t)(LATENT, 2.0) for t in ("a cat", "a dog"))
+    guided = host.denoiser("a cat", negative="a dog", guidance=7.5)(LATENT, 2.0)
+    torch.testing.assert_close(guided, negative + 7.5 * (text - negative), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+def test_a_pair_is_its_two_texts(host, guidance):
+    pair = host.denoiser_pair("a cat", "a dog", "a cow", guidance)(LATENT, 2.0)
+    for together, text in zip(pair, ("a cat", "a dog"), strict=True):
+        alone = host.denoiser(text, "a cow", guidance)(LATENT, 2.0)
+        torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
+
+
+def test_every_row_through_the_network_is_counted(pipe):
+    host = DiffusersHost(pipe)
+    for call, rows in (
+        (host.denoiser("a cat"), 2),
+        (host.denoiser("a cat", guidance=3.0), 4),
+        (host.denoiser_pair("a cat", "a dog"), 4),
+        (host.denoiser_pair("a cat", "a dog", guidance=3.0), 6),
+    ):
+        before = host.evaluations
+        call(LATENT, 1.0)
+        assert host.evaluations - before == rows
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("guidance", [1.0, 7.5])
+def test_equal_texts_give_exactly_0_and_an_empty_mask_on_a_real_network(host, statistic, guidance):
+    pair = host.denoiser_pair("a cat", "a cat", guidance=guidance)
+    heatmap = contrast(pair, LATENT, host.process, 2.0, noise=seeded_noise(0), draws=4, chunk=3, statistic=statistic)
+    assert (heatmap == 0).all()
+    for rule in RULES:
+        assert (threshold(heatmap, rule) == 0).all()
+
+
+def test_chunk_and_batch_change_no_mask_on_a_real_network(host):
+    """The network itself rounds differently in another batch, so heatmaps agree to rounding and masks to the cell."""
+
+    def heatmap(latent, chunk):
+        pair = host.denoiser_pair("a cat", "a dog")
+        return contrast(pair, latent, host.process, 2.0, noise=seeded_noise(0), draws=5, chunk=chunk)
+
+    reference = heatmap(LATENT, 1)
+    for other in (
+        heatmap(LATENT, 2),
+        heatmap(LATENT, 5),
+        heatmap(LATENT.flip(0), 1).flip(0),
+        torch.cat([heatmap(LATENT[:1], 5), heatmap(LATENT[1:], 1)]),
+    ):
+        torch.testing.assert_close(other, reference, rtol=1e-4, atol=1e-6)
+        for rule in RULES:
+            assert torch.equal(threshold(other, rule), threshold(reference, rule))
+
+
+def test_several_texts_are_averaged_and_embeddings_pass_through(host):
+    cat, dog = host.embed("a cat"), host.embed("a dog")
+    assert cat.shape == (1, 77, 32) and not torch.equal(cat, dog)
+    torch.testing.assert_close(host.embed(["a cat", "a dog"]), (cat + dog) / 2, rtol=1e-4, atol=1e-5)
+    both = torch.cat([cat, dog])
+    assert torch.equal(host.embed(both), both)
+
+
+def test_an_embedding_an_image_goes_to_its_image_in_every_chunk(host):
+    """Draws go through together as [draw 0: image 0, image 1; draw 1: ...]: the texts must follow that order."""
+    cat, dog = host.embed("a cat"), host.embed("a dog")
+    x = torch.cat([LATENT, LATENT])
+    together = host.denoiser(torch.cat([cat, dog]))(x, 2.0)
+    for row, text in enumerate((cat, dog, cat, dog)):
+        alone = host.denoiser(text)(x[row : row + 1], 2.0)
+        torch.testing.assert_close(together[row : row + 1], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_embeddings_that_fit_no_batch_are_an_error_with_both_numbers(host):
+    three = host.embed("a cat").expand(3, -1, -1)
+    with pytest.raises(ValueError, match="3 texts for 2 images; give one text for all, or one for each"):
+        host.denoiser(three)(LATENT, 1.0)
+
+
+def test_a_text_too_long_is_cut_with_a_warning(host, caplog):
+    with caplog.at_level(logging.WARNING, logger="diffedit_core"):
+        cut = host.embed("a" * 200)
+    assert "the text is 202 tokens long, its end past 77 is not read" in caplog.text
+    assert torch.equal(cut, host.embed("a" * 100))
+
+
+def test_the_nearest_timestep_in_log_sigma(host):
+    table = host.process.table
+    assert [host.timestep(table[t]) for t in (0, 1, 500, 999)] == [0, 1, 500, 999]
+    assert host.timestep(0.0) == 0 and host.timestep(1e6) == 999
+    middle = (table[500] * table[501]) ** 0.5
+    assert host.timestep(middle * 0.9999) == 500 and host.timestep(middle * 1.0001) == 501
+
+
+def test_levels_start_at_0_and_climb(host):
+    for steps in (1, 2, 50, 999):
+        sigmas = host.sigmas(steps)
+        assert sigmas[0] == 0 and len(sigmas) == steps + 1 and list(sigmas) == sorted(set(sigmas))
+
+
+def test_step_counts_that_the_schedule_cannot_do_are_an_error(host):
+    for steps in (0, 1001):
+        with pytest.raises(ValueError, match=f"steps is {steps}; it must be from 1 to 1000"):
+            host.sigmas(steps)
+    with pytest.raises(ValueError, match="steps is 1000; this model's schedule has no more than 999 steps"):
+        host.sigmas(1000)  # Stable Diffusion's schedules leave out the first of their 1000 levels
+
+
+def test_a_picture_becomes_the_mode_of_its_latent(pipe, host):
+    picture = torch.rand(1, 32, 48, 3, generator=torch.Generator().manual_seed(0))
+    latent = host.encode(picture)
+    with torch.no_grad():
+        moments = pipe.vae.encode(picture.permute(0, 3, 1, 2) * 2 - 1).latent_dist
+    torch.testing.assert_close(latent, moments.mean * pipe.vae.config.scaling_factor)
+    assert torch.equal(latent, host.encode(picture)) and latent.shape == (1, 4, 4, 6)
+
+
+def test_a_latent_becomes_a_picture_in_range(host):
+    picture = host.decode(standard_normal(2, 4, 4, 6, dtype=torch.float32) * 3)
+    assert picture.shape == (2, 32, 48, 3) and picture.dtype == torch.float32
+    assert picture.min() >= 0 and picture.max() <= 1
+
+
+def test_encode_and_decode_leave_no_gradients(host):
+    assert not host.encode(torch.rand(1, 16, 16, 3)).requires_grad
+    assert not host.denoiser("a cat")(LATENT, 1.0).requires_grad
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_model_in_half_precision_predicts_in_float32(dtype):
+    exact = DiffusersHost(random_pipeline()).denoiser("a cat", guidance=3.0)(LATENT, 2.0)
+    host = DiffusersHost(random_pipeline().to(dtype))
+    prediction = host.denoiser("a cat", guidance=3.0)(LATENT, 2.0)
+    assert prediction.dtype == torch.float32
+    torch.testing.assert_close(prediction, exact, rtol=0.1, atol=0.3)
+    picture = torch.rand(1, 16, 16, 3)
+    assert host.encode(picture).dtype == host.decode(host.encode(picture)).dtype == torch.float32
+
+
+def test_a_pipeline_with_another_sampler_still_has_its_own_levels(pipe):
+    other = without_levels(pipe)
+    other.scheduler = EulerDiscreteScheduler.from_config(pipe.scheduler.config)
+    assert DiffusersHost(other).process == DiffusersHost(pipe).process
+
+
+def test_zero_terminal_snr_is_finite_to_the_top(pipe):
+    changes = {
+        "rescale_betas_zero_snr": True,
+        "timestep_spacing": "trailing",
+        "prediction_type": "v_prediction",
+    }
+    host = DiffusersHost(without_levels(pipe, **changes))
+    sigmas = host.sigmas(10)
+    assert 4000 < sigmas[-1] < 5000
+    assert host.denoiser("a cat")(LATENT * sigmas[-1], sigmas[-1]).isfinite().all()
+
+
+def test_the_host_leaves_the_pipelines_scheduler_as_it_was(pipe):
+    pipe.scheduler.set_timesteps(7)
+    host = DiffusersHost(pipe)
+    host.sigmas(20)
+    assert len(pipe.scheduler.timesteps) == 7
+
+
+def test_a_pipeline_survives_the_way_to_a_folder_and_back(tmp_path, host, pipe):
+    pipe.save_pretrained(tmp_path / "model", safe_serialization=True)
+    again = DiffusersHost.from_pretrained(tmp_path / "model")
+    assert torch.equal(again.denoiser("a cat")(LATENT, 2.0), host.denoiser("a cat")(LATENT, 2.0))
+
+
+def test_pickled_weights_are_refused(tmp_path, pipe):
+    pipe.save_pretrained(tmp_path / "model", safe_serialization=False)
+    with pytest.raises(ValueError, match=r"cannot be loaded: .*safetensors"):
+        DiffusersHost.from_pretrained(tmp_path / "model")
+
+
+def test_a_folder_that_is_no_pipeline_is_named(tmp_path):
+    with pytest.raises(ValueError, match=re.escape(f"{tmp_path} has no model_index.json")):
+        DiffusersHost.from_pretrained(tmp_path)
+
+
+def test_models_that_it_cannot_run_are_refused_by_name(pipe):
+    with pytest.raises(ValueError, match="the model predicts 'sample'; only epsilon and v_prediction are known"):
+        DiffusersHost(without_levels(pipe, prediction_type="sample"))
+    two_encoders = without_levels(pipe)
+    two_encoders.text_encoder_2 = pipe.text_encoder
+    with pytest.raises(ValueError, match=r"more than one text embedding \(SDXL\)"):
+        DiffusersHost(two_encoders)
+    inpainting = without_levels(pipe)
+    inpainting.unet = UNet2DConditionModel.from_config(pipe.unet.config, in_channels=9)
+    with pytest.raises(ValueError, match="takes 9 channels and the latent has 4: an inpainting or depth model"):
+        DiffusersHost(inpainting)
