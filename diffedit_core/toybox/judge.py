@@ -70,7 +70,7 @@ def read(image: np.ndarray) -> Reading:
 
 
 def read_ground(image: np.ndarray, outside: tuple[Thing, ...] = ()) -> Ground:
-    """The ground whose picture is nearest. Large errors count alike, so objects hardly weigh; known ones are left out."""
+    """The ground whose picture is nearest. Large errors count alike: objects hardly weigh, known ones not at all."""
     weight = 1 - coverage_map(outside)
     grounds = [Ground(kind, i) for kind, palettes in GROUNDS.items() for i in range(len(palettes))]
     errors = [np.abs(image - ground_picture(ground)).mean(-1).clip(max=32) for ground in grounds]

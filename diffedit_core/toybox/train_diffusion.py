@@ -1,0 +1,114 @@
+"""The denoiser's training: scenes are encoded once, then network and text encoder learn together."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler
+from torch import Tensor
+from transformers import CLIPTokenizer
+
+from .captions import caption
+from .judge import follows
+from .model import SCALING_FACTOR, SCHEDULER, Denoiser, assemble, new_denoiser, tokenize
+from .painting import render
+from .scenes import HELD_OUT_SEEDS, TRAIN_SEEDS, scene
+from .train_autoencoder import write_grid
+from .train_data import to_tensor
+from .train_loop import Batch, Plan, Training, best_device, mixed_precision
+
+log = logging.getLogger(__name__)
+
+CHUNK = 500  # scenes in one file of latents
+UNCONDITIONAL = 0.1  # share of the batch that learns without its text
+HEAVIEST = 8.0
+
+
+def encode_scenes(autoencoder: AutoencoderKL, folder: Path, count: int, workers: int = 1) -> Tensor:
+    """The latents of the first `count` training scenes, [count,4,h,w], of unit variance; kept in files, made once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pieces = [TRAIN_SEEDS[start : min(start + CHUNK, count)] for start in range(0, count, CHUNK)]
+
+    def piece(seeds: range) -> Tensor:
+        path = folder / f"{seeds.start:07d}-{seeds.stop:07d}.pt"
+        if not path.exists():
+            torch.save(torch.cat([encode(autoencoder, seeds[i : i + 50]) for i in range(0, len(seeds), 50)]), path)
+            log.info("latents: up to scene %d of %d", seeds.stop, count)
+        return torch.load(path, weights_only=True)
+
+    with ThreadPoolExecutor(workers) as pool:
+        return torch.cat(list(pool.map(piece, pieces)))
+
+
+@torch.no_grad()
+def encode(autoencoder: AutoencoderKL, seeds: range) -> Tensor:
+    x = to_tensor(np.stack([render(scene(seed)) for seed in seeds])).to(autoencoder.device)
+    with mixed_precision(x.device):
+        latents = autoencoder.encode(x).latent_dist.mean  # [B,4,h,w]
+    return latents.float().cpu() * SCALING_FACTOR
+
+
+def train_denoiser(
+    folder: Path, plan: Plan, latents: Tensor, autoencoder: AutoencoderKL, tokenizer: CLIPTokenizer, samples: int = 48
+) -> Denoiser:
+    """The averaged denoiser at the end of the plan. `latents` [N,4,h,w] belong to the first N training seeds."""
+    device = best_device()
+    training = Training(new_denoiser(0, tokenizer).to(device), plan, folder)
+    scheduler = DDIMScheduler(**SCHEDULER)
+    signal = scheduler.alphas_cumprod.to(device)  # [1000]
+
+    def batch_at(step: int) -> Batch:
+        rng = np.random.default_rng((step, 3))
+        picked = rng.integers(len(latents), size=plan.batch)
+        captions = [caption(scene(TRAIN_SEEDS[int(i)]), int(rng.integers(2**31))) for i in picked]
+        texts = ["" if rng.random() < UNCONDITIONAL else text for text in captions]
+        clean = latents[torch.from_numpy(picked)]  # [B,4,h,w]
+        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(step))
+        # One timestep from each of B equal parts: every batch sees the whole range.
+        timesteps = ((rng.permutation(plan.batch) + rng.random(plan.batch)) / plan.batch * len(signal)).astype(int)
+        batch = clean, noise, torch.from_numpy(timesteps), tokenize(tokenizer, texts)
+        return tuple(part.to(device) for part in batch)
+
+    def look() -> dict[str, float]:
+        rate, pictures = following_rate(assemble(autoencoder, training.average, tokenizer), samples)
+        write_grid(folder / "samples.png", to_tensor(pictures), columns=min(8, samples))
+        return {"captions_followed": rate}
+
+    training.run(batch_at, lambda batch: denoiser_loss(training.model, signal, *batch), look)
+    return training.average
+
+
+def denoiser_loss(
+    model: Denoiser, signal: Tensor, clean: Tensor, noise: Tensor, timesteps: Tensor, tokens: Tensor
+) -> Tensor:
+    a = signal[timesteps].view(-1, 1, 1, 1)
+    noisy = a.sqrt() * clean + (1 - a).sqrt() * noise
+    with mixed_precision(clean.device):
+        eps = model(noisy, timesteps, tokens)
+    error = (eps.float() - noise).square().mean((1, 2, 3))  # [B]
+    # The plain loss weighs an error in the clean picture by the SNR, so hardly at all where colours and shapes are
+    # decided; its square root moves the weight there without giving up the fine detail.
+    weight = ((1 - a) / a).sqrt().clamp(max=HEAVIEST).flatten()
+    return (weight * error).mean()
+
+
+def following_rate(pipe, count: int, guidance: float = 4.0, steps: int = 20) -> tuple[float, np.ndarray]:
+    """How many of the first held-out captions are followed, objects exactly; and the pictures, [count,H,W,3]."""
+    scenes = [scene(seed) for seed in HELD_OUT_SEEDS[:count]]
+    pictures = draw(pipe, [caption(s, i) for i, s in enumerate(scenes)], guidance, steps)
+    return float(np.mean([follows(s, picture) for s, picture in zip(scenes, pictures, strict=True)])), pictures
+
+
+def draw(pipe, captions: list[str], guidance: float, steps: int) -> np.ndarray:
+    """Pictures of the captions, uint8 [B,H,W,3]; the i-th from noise of seed i."""
+    drawn = []
+    for start in range(0, len(captions), 16):
+        texts = captions[start : start + 16]
+        seeds = [torch.Generator().manual_seed(start + i) for i in range(len(texts))]
+        settings = {"num_inference_steps": steps, "guidance_scale": guidance, "output_type": "np"}
+        drawn.append(pipe(texts, generator=seeds, **settings).images)
+    return (np.concatenate(drawn) * 255).round().astype(np.uint8)
