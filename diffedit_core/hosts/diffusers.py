@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import logging
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,8 @@ class DiffusersHost:
     def __init__(self, pipe: Any) -> None:
         from diffusers import DDIMScheduler
 
-        if getattr(pipe, "text_encoder_2", None) is not None:
-            raise ValueError(
-                "this pipeline has two text encoders (SDXL); use it in ComfyUI, or give an SD1.x/2.x model"
-            )
+        if getattr(pipe, "text_encoder_2", None) or getattr(pipe.unet.config, "addition_embed_type", None):
+            raise ValueError("this model wants more than one text embedding (SDXL); give an SD1.x or 2.x one")
         self.unet, self.vae = pipe.unet, pipe.vae
         self.tokenizer, self.text_encoder = pipe.tokenizer, pipe.text_encoder
         if self.unet.config.in_channels != self.vae.config.latent_channels:
@@ -50,20 +49,25 @@ class DiffusersHost:
         """A folder in the diffusers layout, or the name of one on the hub; safetensors only."""
         from diffusers import StableDiffusionPipeline
 
-        if Path(name).exists() and not (Path(name) / "model_index.json").exists():
+        is_here = Path(name).exists()
+        if is_here and not (Path(name) / "model_index.json").exists():
             raise ValueError(f"{name} has no model_index.json; give the folder of a diffusers pipeline")
         try:
-            pipe = StableDiffusionPipeline.from_pretrained(
-                str(name),
-                torch_dtype=dtype,
-                use_safetensors=True,
-                safety_checker=None,
-                feature_extractor=None,
-                requires_safety_checker=False,
-            )
-        except (OSError, ValueError) as cause:
-            line = str(cause).strip().splitlines()[0]
-            raise ValueError(f"{name} is neither a pipeline's folder nor a name the hub knows: {line}") from cause
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # torch_dtype is what every diffusers since 0.33 knows
+                pipe = StableDiffusionPipeline.from_pretrained(
+                    str(name),
+                    torch_dtype=dtype,
+                    use_safetensors=True,
+                    safety_checker=None,
+                    feature_extractor=None,
+                    requires_safety_checker=False,
+                )
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as cause:  # foreign files fail in every way there is
+            what = "cannot be loaded" if is_here else "is neither a folder here nor a model that the hub hands out"
+            raise ValueError(f"{name} {what}: {str(cause).strip().splitlines()[0][:200]}") from cause
         return cls(pipe.to(device))
 
     @property
@@ -166,3 +170,15 @@ def _guided(predictions: Sequence[Tensor], guidance: float) -> Tensor:
         return predictions[0]
     text, negative = predictions
     return negative + guidance * (text - negative)
+
+
+def be_quiet() -> None:
+    """The libraries' notes and loading bars off, for a program that has a terminal to keep; downloads still show."""
+    from diffusers.utils import logging as diffusers_logging
+    from huggingface_hub.utils import enable_progress_bars
+    from transformers.utils import logging as transformers_logging
+
+    for library in (diffusers_logging, transformers_logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()
+    enable_progress_bars()  # which transformers turns off along with its own

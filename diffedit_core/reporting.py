@@ -1,0 +1,60 @@
+"""What a run took: seconds and model evaluations of every stage, with a bar on stderr while it lasts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from .denoiser import OnStep
+
+
+class Watch:
+    """Stages follow one another: the next one's beginning is the last one's end."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.evaluations: dict[str, int] = {}
+        self.count: Callable[[], int] = lambda: 0  # model evaluations so far
+        self._stage, self._since, self._counted = "", time.perf_counter(), 0
+        self._bar: tqdm | None = None
+
+    def begin(self, stage: str) -> None:
+        """A name that comes again goes on where it stopped."""
+        self._end()
+        self._stage = stage
+
+    def progress(self, stage: str) -> OnStep:
+        """For ``edit`` and ``find_mask``: begins the stage, and shows its steps."""
+        self.begin(stage)
+        bar = self._bar = tqdm(desc=stage, unit="step", disable=None)  # None: not where stderr is a file
+
+        def on_step(done: int, total: int, _: Tensor) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return on_step
+
+    @contextmanager
+    def running(self) -> Iterator[Watch]:
+        try:
+            yield self
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        now, counted = time.perf_counter(), self.count()
+        if self._stage:
+            self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._since
+            if counted > self._counted:
+                self.evaluations[self._stage] = counted - self._counted
+        self._since, self._counted = now, counted
