@@ -7,7 +7,7 @@ import logging
 import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -191,8 +191,9 @@ def _is_transparent(image: Image.Image) -> bool:
 
 def _rgba(image: Image.Image) -> Image.Image:
     if image.mode == "CMYK" and (profile := image.info.get("icc_profile")):
-        own, screen = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
-        image = ImageCms.profileToProfile(image, own, screen, outputMode="RGB") or image
+        with suppress(OSError, ImageCms.PyCMSError):  # a profile that cannot be read is as good as none
+            own, screen = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+            image = ImageCms.profileToProfile(image, own, screen, outputMode="RGB") or image
     if image.mode.startswith("I") or image.mode == "F":
         image = _eight_bits(image)
     return image.convert("RGBA")

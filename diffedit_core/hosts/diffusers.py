@@ -67,7 +67,7 @@ class DiffusersHost:
             raise
         except Exception as cause:  # foreign files fail in every way there is
             what = "cannot be loaded" if is_here else "is neither a folder here nor a model that the hub hands out"
-            raise ValueError(f"{name} {what}: {str(cause).strip().splitlines()[0][:200]}") from cause
+            raise ValueError(f"{name} {what}: {_first_line(cause)}") from cause
         return cls(pipe.to(device))
 
     @property
@@ -170,6 +170,10 @@ def _guided(predictions: Sequence[Tensor], guidance: float) -> Tensor:
         return predictions[0]
     text, negative = predictions
     return negative + guidance * (text - negative)
+
+
+def _first_line(cause: Exception) -> str:
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0][:200]
 
 
 def be_quiet() -> None:
