@@ -159,8 +159,7 @@ def _keep_parts(mask: np.ndarray, min_island: float, keep_largest: int) -> np.nd
     kept = np.flatnonzero(areas >= min_island * mask.size)
     if keep_largest:
         kept = kept[np.argsort(-areas[kept], kind="stable")][:keep_largest]
-    dropped = (labels > 0) & ~np.isin(labels, kept + 1)
-    return np.where(dropped, 0, mask)
+    return _without(mask, labels, np.setdiff1d(np.arange(len(areas)), kept) + 1)
 
 
 def _fill_holes(mask: np.ndarray, up_to: float) -> np.ndarray:
@@ -168,9 +167,21 @@ def _fill_holes(mask: np.ndarray, up_to: float) -> np.ndarray:
     if up_to == 0:
         return mask
     labels, areas = _parts(mask <= 0.5)
-    border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     holes = np.setdiff1d(np.flatnonzero(areas <= up_to * mask.size) + 1, border)
-    return np.where(np.isin(labels, holes), 1, mask)
+    return 1 - _without(1 - mask, labels, holes)
+
+
+def _without(mask: np.ndarray, labels: np.ndarray, dropped: np.ndarray) -> np.ndarray:
+    """The mask without some of its parts and their soft rims: a place goes where the nearest part goes."""
+    if len(dropped) == 0:
+        return mask
+    _, pixels = cv2.distanceTransformWithLabels(
+        (labels == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    part_of = np.zeros(pixels.max() + 1, labels.dtype)
+    part_of[pixels[labels > 0]] = labels[labels > 0]
+    return np.where(np.isin(part_of[pixels], dropped), 0, mask)
 
 
 def _parts(binary: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

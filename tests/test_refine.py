@@ -1,0 +1,294 @@
+import math
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from diffedit_core.refine import Refinement, guided_filter, refine
+
+SIZE = 64
+
+
+def disc(radius: float, y: float = 32, x: float = 32, size: int = SIZE) -> torch.Tensor:
+    """[1, H, W] of 0 and 1."""
+    rows, columns = torch.arange(size)[:, None], torch.arange(size)
+    return ((rows - y) ** 2 + (columns - x) ** 2 <= radius**2).float()[None]
+
+
+def box(top: int, left: int, bottom: int, right: int) -> torch.Tensor:
+    mask = torch.zeros(1, SIZE, SIZE)
+    mask[:, top:bottom, left:right] = 1
+    return mask
+
+
+def two_colours(region: torch.Tensor, noise: float = 0.02) -> torch.Tensor:
+    """A picture [1, H, W, 3] whose colour changes exactly at the region's edge, with a little grain."""
+    inside, outside = torch.tensor([0.8, 0.2, 0.1]), torch.tensor([0.1, 0.4, 0.7])
+    picture = torch.lerp(outside.expand(1, SIZE, SIZE, 3), inside.expand(1, SIZE, SIZE, 3), region[..., None])
+    return (picture + noise * torch.randn(picture.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+
+
+def iou(mask: torch.Tensor, truth: torch.Tensor) -> float:
+    a, b = mask > 0.5, truth > 0.5
+    return float((a & b).sum() / (a | b).sum())
+
+
+def soft_disc(radius: float) -> torch.Tensor:
+    """1 in the middle, falling to 0 over 8 pixels around the radius."""
+    rows, columns = torch.arange(SIZE)[:, None], torch.arange(SIZE)
+    distance = ((rows - 32) ** 2 + (columns - 32) ** 2).sqrt()
+    return ((radius + 4 - distance) / 8).clamp(0, 1)[None]
+
+
+def test_the_defaults_do_nothing():
+    for mask in (disc(10), soft_disc(10)):
+        assert torch.equal(refine(mask, Refinement()), mask)
+
+
+def test_threshold_keeps_what_is_above():
+    assert torch.equal(refine(soft_disc(10), Refinement(threshold=0.3)), (soft_disc(10) > 0.3).float())
+
+
+@pytest.mark.parametrize("pixels", [1, 2, 3, 5, 9])
+def test_growing_and_shrinking_move_the_rim_by_that_many_pixels(pixels):
+    """Nothing further than a pixel from the disc of the new radius."""
+    for how, radius in ((Refinement(grow=pixels), 15 + pixels), (Refinement(grow=-pixels), 15 - pixels)):
+        result = refine(disc(15), how) > 0.5
+        assert (result & ~(disc(radius + 1) > 0.5)).sum() == 0  # none of it outside
+        assert ((disc(radius - 1) > 0.5) & ~result).sum() == 0  # nothing missing inside
+
+
+@pytest.mark.parametrize("operation", ["open", "close", "grow"])
+def test_the_border_of_the_picture_is_no_rim(operation):
+    """A mask that runs out of the picture is neither eaten from there nor cut off there."""
+    half = box(0, 0, SIZE, 32)
+    result = refine(half, Refinement(**{operation: -4 if operation == "grow" else 4}))
+    expected = box(0, 0, SIZE, 28) if operation == "grow" else half
+    assert torch.equal(result, expected)
+
+
+def test_opening_removes_what_is_thin_and_keeps_the_rest():
+    body, hair = box(10, 10, 40, 40), box(24, 40, 26, 60)
+    opened = refine((body + hair).clamp(max=1), Refinement(open=3))
+    assert (opened * hair)[..., 44:].sum() == 0
+    assert iou(opened, body) > 0.97
+
+
+def test_closing_bridges_a_gap_and_keeps_the_rest():
+    left, right = box(20, 10, 40, 30), box(20, 33, 40, 53)
+    closed = refine(left + right, Refinement(close=3))
+    assert closed[0, 24:36, 30:33].all()
+    assert iou(closed, box(20, 10, 40, 53)) > 0.97
+
+
+def test_islands_below_the_share_go_and_no_other():
+    big, small, speck = disc(10, 20, 20), disc(4, 50, 50), box(5, 60, 6, 61)
+    mask = big + small + speck
+    share = float(small.mean())
+    assert torch.equal(refine(mask, Refinement(min_island=share * 0.9)), big + small)
+    assert torch.equal(refine(mask, Refinement(min_island=share)), big + small)
+    assert torch.equal(refine(mask, Refinement(min_island=share * 1.1)), big)
+
+
+def test_a_soft_island_goes_with_its_rim():
+    far = torch.zeros(1, SIZE, SIZE)
+    far[:, 2:11, 2:11] = (
+        torch.tensor([0.1, 0.3, 0.6, 0.9, 1, 0.9, 0.6, 0.3, 0.1])
+        .outer(torch.ones(9))
+        .minimum(torch.tensor([0.1, 0.3, 0.6, 0.9, 1, 0.9, 0.6, 0.3, 0.1]))
+    )
+    mask = torch.maximum(soft_disc(12), far)
+    assert torch.equal(refine(mask, Refinement(keep_largest=1)), soft_disc(12))
+    assert torch.equal(refine(mask, Refinement(min_island=0.05)), soft_disc(12))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_keep_largest_keeps_that_many(count):
+    parts = [disc(10, 20, 20), disc(7, 20, 48), disc(5, 50, 48), disc(3, 50, 10)]
+    assert torch.equal(refine(sum(parts), Refinement(keep_largest=count)), sum(parts[:count]))
+
+
+def test_touching_at_a_corner_alone_is_apart():
+    mask = box(10, 10, 20, 20) + box(20, 20, 24, 24)
+    assert torch.equal(refine(mask, Refinement(keep_largest=1)), box(10, 10, 20, 20))
+
+
+def test_holes_up_to_the_share_are_filled_and_no_larger_ones():
+    small, large = disc(2, 25, 25), disc(5, 38, 38)
+    body = disc(20)
+    mask = body - small - large
+    share = float(small.mean())
+    assert torch.equal(refine(mask, Refinement(fill_holes=share)), body - large)
+    assert torch.equal(refine(mask, Refinement(fill_holes=share * 0.9)), mask)
+    assert torch.equal(refine(mask, Refinement(fill_holes=1.0)), body)
+
+
+def test_what_touches_the_border_is_no_hole():
+    bay = box(10, 10, 50, 50) - box(20, 10, 30, 20)  # open to the left: one ground with the outside
+    assert torch.equal(refine(bay, Refinement(fill_holes=1.0)), bay)
+    frame = 1 - box(0, 20, 10, 30)  # a bite from the upper border
+    assert torch.equal(refine(frame, Refinement(fill_holes=1.0)), frame)
+
+
+def test_a_soft_hole_is_filled_with_its_rim():
+    mask = soft_disc(20) * (1 - soft_disc(3))
+    filled = refine(mask, Refinement(fill_holes=1.0))
+    assert (filled[disc(10) > 0] == 1).all()
+    assert torch.equal(filled[disc(15) == 0], mask[disc(15) == 0])
+
+
+def test_invert_swaps_inside_and_outside():
+    assert torch.equal(refine(soft_disc(10), Refinement(invert=True)), 1 - soft_disc(10))
+
+
+@pytest.mark.parametrize("feather", [1.0, 3.0])
+def test_feathering_falls_from_inside_to_outside_around_the_old_rim(feather):
+    """Across a straight rim it is the integral of the Gaussian with that deviation."""
+    soft = refine(box(0, 0, SIZE, 32), Refinement(feather=feather))[0, 32]
+    assert (soft[1:] <= soft[:-1]).all()
+    for distance in range(-4, 4):  # pixel centres lie half a pixel off the rim
+        expected = 0.5 * math.erfc((distance + 0.5) / feather / math.sqrt(2))
+        assert float(soft[32 + distance]) == pytest.approx(expected, abs=0.02)
+
+
+def test_snapping_makes_nearly_0_and_nearly_1_exact():
+    mask = torch.tensor([0.0, 0.05, 0.1, 0.11, 0.5, 0.89, 0.95, 1.0]).expand(1, 8, 8)
+    snapped = refine(mask, Refinement(snap=0.1))[0, 0]
+    torch.testing.assert_close(snapped, torch.tensor([0.0, 0, 0, 0.11, 0.5, 0.89, 1, 1]))
+    assert set(snapped.tolist()) >= {0.0, 1.0}
+
+
+def test_a_mask_is_fitted_to_a_size_or_to_the_picture():
+    small = disc(4, 8, 8, size=17)
+    assert refine(small, Refinement(), size=(34, 51)).shape == (1, 34, 51)
+    assert refine(small, Refinement(), picture=torch.rand(1, 40, 30, 3)).shape == (1, 40, 30)
+    assert refine(small, Refinement(), picture=torch.rand(1, 40, 30, 3), size=(20, 15)).shape == (1, 20, 15)
+    doubled = refine(disc(8, 15.5, 15.5, size=32), Refinement(threshold=0.5), size=(64, 64))
+    assert iou(doubled, disc(16, 31.5, 31.5)) > 0.95
+
+
+def test_the_order_is_the_one_that_is_written():
+    """Islands go before growing could join them, and inversion comes after both."""
+    big, speck = disc(12, 30, 24), disc(2, 30, 42)
+    how = Refinement(min_island=0.01, grow=6, invert=True)
+    assert torch.equal(refine(big + speck, how), 1 - refine(big, Refinement(grow=6)))
+
+
+@pytest.mark.parametrize(
+    "sloppy",
+    [disc(20), disc(13), disc(16, 35, 29), box(16, 16, 48, 48)],
+    ids=["too large", "too small", "shifted", "a box"],
+)
+@pytest.mark.parametrize("with_heatmap", [False, True])
+def test_grabcut_snaps_a_sloppy_mask_to_the_edge(sloppy, with_heatmap):
+    truth = disc(16)
+    heatmap = torch.nn.functional.avg_pool2d(truth, 8) if with_heatmap else None  # as coarse as a latent
+    assert iou(sloppy, truth) < 0.9
+    snapped = refine(sloppy, Refinement(edge_snap="grabcut"), picture=two_colours(truth), heatmap=heatmap)
+    assert iou(snapped, truth) > 0.97
+    assert set(snapped.unique().tolist()) == {0.0, 1.0}
+
+
+def test_grabcut_stays_within_its_radius_of_the_mask():
+    """The same colour further away is another object."""
+    here, there = disc(10, 32, 16), disc(10, 32, 48)
+    snapped = refine(disc(8, 32, 16), Refinement(edge_snap="grabcut", edge_radius=5), picture=two_colours(here + there))
+    assert iou(snapped, here) > 0.97
+
+
+def test_grabcut_is_the_same_every_time():
+    how, picture = Refinement(edge_snap="grabcut"), two_colours(disc(16), noise=0.2)
+    first = refine(disc(18), how, picture=picture)
+    refine(disc(12), how, picture=two_colours(disc(9), noise=0.1))  # others in between
+    assert torch.equal(refine(disc(18), how, picture=picture), first)
+
+
+@pytest.mark.parametrize("snap", ["grabcut", "guided"])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_an_empty_and_a_full_mask_have_no_edge_to_snap(snap, value):
+    mask = torch.full((1, SIZE, SIZE), value)
+    snapped = refine(mask, Refinement(edge_snap=snap), picture=two_colours(disc(16)))
+    torch.testing.assert_close(snapped, mask, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("snap", ["grabcut", "guided"])
+def test_without_an_edge_in_reach_the_rim_moves_no_further_than_the_radius(snap):
+    snapped = refine(disc(14), Refinement(edge_snap=snap, edge_radius=4), picture=torch.full((1, SIZE, SIZE, 3), 0.5))
+    assert ((snapped > 0.5) & (disc(14 + 5) == 0)).sum() == 0
+    assert ((snapped < 0.5) & (disc(14 - 5) == 1)).sum() == 0
+
+
+@pytest.mark.parametrize("sloppy", [disc(16), disc(20), disc(13), disc(16, 35, 29)])
+def test_the_guided_filter_sharpens_a_blurred_mask_along_the_edge(sloppy):
+    truth = disc(16)
+    blurred = refine(sloppy, Refinement(feather=4.0))
+    guided = refine(blurred, Refinement(edge_snap="guided", edge_radius=12), picture=two_colours(truth))
+    assert iou(blurred, truth) < 0.95 and iou(guided, truth) > 0.99
+    step_before, step_after = ((mask[0, 32, 47] - mask[0, 32, 50]).item() for mask in (blurred, guided))
+    assert step_after > 2 * step_before and step_after > 0.5
+
+
+def test_the_guided_filter_gives_a_mask_back_that_is_linear_in_the_picture():
+    """With a mask a * I + b everywhere the local fit is that line, up to the regularization."""
+    picture = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3)).astype(np.uint8)
+    mask = (0.5 * picture[..., 0] / 255 + 0.3 * picture[..., 2] / 255 + 0.1).astype(np.float32)
+    np.testing.assert_allclose(guided_filter(mask, picture, 8, epsilon=1e-9), mask, atol=1e-4)
+
+
+def test_a_radius_of_0_guides_nothing():
+    snapped = refine(soft_disc(10), Refinement(edge_snap="guided", edge_radius=0), picture=two_colours(disc(16)))
+    torch.testing.assert_close(snapped, soft_disc(10))
+
+
+@pytest.mark.parametrize("snap", ["none", "guided", "grabcut"])
+def test_each_mask_is_refined_as_if_it_were_alone(snap):
+    masks = torch.cat([disc(18), box(10, 10, 40, 50), disc(9, 20, 40)])
+    pictures = torch.cat([two_colours(disc(16)), two_colours(box(12, 12, 38, 48)), two_colours(disc(11, 20, 40))])
+    how = Refinement(edge_snap=snap, min_island=0.01, fill_holes=0.01, grow=1, feather=1.0)
+    together = refine(masks, how, picture=pictures)
+    for i in range(3):
+        assert torch.equal(refine(masks[i : i + 1], how, picture=pictures[i : i + 1]), together[i : i + 1])
+    shared = refine(masks, how, picture=pictures[:1])
+    assert torch.equal(shared[1:2], refine(masks[1:2], how, picture=pictures[:1]))
+
+
+def test_values_outside_0_to_1_are_clamped_and_any_dtype_is_taken():
+    assert torch.equal(refine(disc(10) * 3 - 1, Refinement()), disc(10))
+    for dtype in (torch.bool, torch.float16, torch.float64, torch.uint8):
+        result = refine(disc(10).to(dtype), Refinement(grow=1))
+        assert result.dtype == torch.float32 and torch.equal(result, refine(disc(10), Refinement(grow=1)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"edge_snap": "magic"}, "edge_snap is 'magic'; it must be one of none, guided, grabcut"),
+        ({"open": -1}, "open is -1; it cannot be negative"),
+        ({"close": -2}, "close is -2; it cannot be negative"),
+        ({"edge_radius": -1}, "edge_radius is -1; it cannot be negative"),
+        ({"feather": -0.5}, "feather is -0.5; it cannot be negative"),
+        ({"min_island": -0.1}, "min_island is -0.1; it cannot be negative"),
+        ({"fill_holes": -0.1}, "fill_holes is -0.1; it cannot be negative"),
+        ({"keep_largest": -1}, "keep_largest is -1; it cannot be negative"),
+        ({"snap": -0.1}, "snap is -0.1; it cannot be negative"),
+        ({"snap": 0.5}, "snap is 0.5; it must be below 0.5"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        replace(Refinement(), **settings)
+
+
+def test_inputs_that_cannot_be_refined_are_errors_that_say_why():
+    with pytest.raises(ValueError, match=re.escape("a mask to refine is [batch, height, width], this one is [8, 8]")):
+        refine(torch.ones(8, 8), Refinement())
+    with pytest.raises(ValueError, match="the mask contains NaN or infinity"):
+        refine(torch.full((1, 8, 8), math.nan), Refinement())
+    with pytest.raises(ValueError, match="edge_snap 'guided' follows the picture's edges; give it the picture"):
+        refine(disc(10), Refinement(edge_snap="guided"))
+    with pytest.raises(ValueError, match="2 pictures for 3 masks; give one for all, or one for each"):
+        refine(disc(10).expand(3, -1, -1), Refinement(), picture=torch.rand(2, 8, 8, 3))
+    with pytest.raises(ValueError, match="2 heatmaps for 3 masks; give one for all, or one for each"):
+        refine(disc(10).expand(3, -1, -1), Refinement(), heatmap=torch.rand(2, 8, 8))
