@@ -1,0 +1,83 @@
+"""ComfyUI's IMAGE [B, H, W, 3] and MASK [B, H, W]: whatever its VAE cropped off is put back where it was.
+
+VAE encode cuts a picture down, about its middle, to a multiple of what the VAE needs, and says nothing. So a mask made
+from a latent may be a few pixels smaller than the picture, and the edited picture too.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .. import compositing
+from ..masks import RULES, threshold
+from ..refine import Refinement, refine
+
+MULTIPLES = (8, 16, 32, 64)
+"""What VAEs need of a size."""
+
+
+def crop_centred(planes: Tensor, size: tuple[int, int], what: str) -> Tensor:
+    """[B, H, W, ...] as VAE encode would cut it, or an error where it would not come out at ``size``."""
+    _check_crop(planes, size, "mask", what)
+    top, left = _offsets(planes, size)
+    return planes[:, top : top + size[0], left : left + size[1]]
+
+
+def place_centred(inner: Tensor, outer: Tensor, name: str) -> Tensor:
+    """``inner`` [B, h, w, ...] over the middle of ``outer`` [B, H, W, ...], from which VAE encode cut it."""
+    size = (inner.shape[1], inner.shape[2])
+    if size == tuple(outer.shape[1:3]):
+        return inner
+    _check_crop(outer, size, "picture", name)
+    top, left = _offsets(outer, size)
+    placed = outer.to(inner).repeat(len(inner) if len(outer) == 1 else 1, *[1] * (outer.ndim - 1))
+    placed[:, top : top + size[0], left : left + size[1]] = inner
+    return placed
+
+
+def paste_back(original: Tensor, edited: Tensor, mask: Tensor, feather: float) -> Tensor:
+    original, edited, mask = _together(original, edited, mask)
+    return compositing.paste(original, edited, mask, feather)
+
+
+def panels(original: Tensor, mask: Tensor, edited: Tensor, caption: str) -> Tensor:
+    """The picture, where it may change, and what became of it, side by side: [B, H', W', 3]."""
+    original, edited, mask = _together(original, edited, mask)
+    shown = compositing.overlay(original.expand(max(len(original), len(mask)), -1, -1, -1), mask)
+    return compositing.panels([original, shown, edited], ["original", "mask", caption or "edited"])
+
+
+def refine_mask(mask: Tensor, rule: str, value: float, how: Refinement, picture: Tensor | None) -> Tensor:
+    """``rule`` first cuts a heatmap into a mask, unless it is "none"; 0 stands for the rule's own ``value``."""
+    planes = mask.reshape(-1, *mask.shape[-2:]).float()
+    heatmap = None
+    if rule != "none":
+        heatmap, planes = planes, threshold(planes, rule, value or RULES[rule].default)
+    if picture is not None:
+        picture = picture[..., :3]
+        blank = torch.zeros_like(picture[:1, ..., 0])
+        planes = place_centred(planes, blank, "mask")
+        heatmap = None if heatmap is None else place_centred(heatmap, blank, "heatmap")
+    return refine(planes, how, picture=picture, heatmap=heatmap)
+
+
+def _together(original: Tensor, edited: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """All three on one device and at the original's size."""
+    original = original[..., :3]
+    edited = place_centred(edited[..., :3].to(original), original, "edited picture")
+    planes = mask.reshape(-1, *mask.shape[-2:]).to(original)
+    return original, edited, place_centred(planes, torch.zeros_like(original[:1, ..., 0]), "mask")
+
+
+def _check_crop(outer: Tensor, size: tuple[int, int], outer_name: str, name: str) -> None:
+    height, width = outer.shape[1:3]
+    if not any((height // m * m, width // m * m) == size for m in (1, *MULTIPLES)):
+        raise ValueError(
+            f"the {outer_name} is {width}x{height} but the {name} is {size[1]}x{size[0]}; "
+            "use the mask and the picture that were made from one another, or resize one of them"
+        )
+
+
+def _offsets(outer: Tensor, size: tuple[int, int]) -> tuple[int, int]:
+    return (outer.shape[1] - size[0]) // 2, (outer.shape[2] - size[1]) // 2

@@ -1,0 +1,32 @@
+"""What ComfyUI shows: one class per node."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .ddim_invert import DDIMInvert
+from .demo import DemoModel, DemoScene
+from .diffedit_mask import DiffEditMask
+from .fast_mask import FastMask
+from .mask_refine import MaskRefine
+from .masked_denoise import MaskedDenoise
+from .pictures import Panels, PasteBack
+
+
+class DiffEditExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [
+            DiffEditMask,
+            FastMask,
+            DDIMInvert,
+            MaskedDenoise,
+            MaskRefine,
+            PasteBack,
+            Panels,
+            DemoModel,
+            DemoScene,
+        ]
+
+
+async def comfy_entrypoint() -> DiffEditExtension:
+    return DiffEditExtension()

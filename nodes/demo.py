@@ -1,0 +1,59 @@
+"""DemoModel and DemoScene: the bundled model and the small world that it knows."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..diffedit_core.hosts.comfyui_demo import demo_model, demo_scene
+from ..diffedit_core.toybox import KINDS
+from .fields import CATEGORY, seed, supported
+
+
+class DemoModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return supported(
+            io.Schema,
+            node_id="DiffEdit_DemoModel",
+            display_name="Demo Model",
+            category=CATEGORY,
+            description="The small model that comes with this pack: it knows soft shapes on textured grounds, 128 "
+            "pixels wide. Nothing is downloaded.",
+            inputs=[],
+            outputs=[
+                io.Model.Output("model", display_name="model", tooltip="As from any checkpoint loader."),
+                io.Clip.Output("clip", display_name="clip", tooltip="For CLIP Text Encode."),
+                io.Vae.Output("vae", display_name="vae", tooltip="For VAE Encode and VAE Decode."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls) -> io.NodeOutput:
+        return io.NodeOutput(*demo_model())
+
+
+class DemoScene(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return supported(
+            io.Schema,
+            node_id="DiffEdit_DemoScene",
+            display_name="Demo Scene",
+            category=CATEGORY,
+            description="A picture of the demo model's world, an edit of it in words, and what should come of it.",
+            inputs=[
+                seed(),
+                io.Combo.Input("kind", options=list(KINDS), tooltip="What the edit changes."),
+            ],
+            outputs=[
+                io.Image.Output("picture", display_name="picture", tooltip="128x128."),
+                io.String.Output("source", display_name="source", tooltip="Says what is in the picture."),
+                io.String.Output("target", display_name="target", tooltip="Says what shall be there instead."),
+                io.Mask.Output("region", display_name="region", tooltip="The true region of the edit."),
+                io.Image.Output("truth", display_name="truth", tooltip="The true edited picture."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, seed, kind) -> io.NodeOutput:
+        return io.NodeOutput(*demo_scene(seed, kind))

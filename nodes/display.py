@@ -1,0 +1,26 @@
+"""What a node shows of itself once it has run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io, ui
+from server import PromptServer
+from torch import Tensor
+
+from ..diffedit_core.masks import advice, coverage
+
+
+def show_mask(node: type[io.ComfyNode], mask: Tensor) -> dict[str, Any]:
+    """The mask itself, and what to turn where it looks unlikely."""
+    share = 100 * float(coverage(mask).mean())
+    text = advice(mask) or f"{share:.1f} % of the picture"
+    return {**ui.PreviewMask(mask, cls=node).as_dict(), **show_text(node, text)}
+
+
+def show_text(node: type[io.ComfyNode], text: str) -> dict[str, Any]:
+    server = getattr(PromptServer, "instance", None)
+    node_id = node.hidden.unique_id if node.hidden else None
+    if server and node_id:
+        server.send_progress_text(text, node_id)
+    return ui.PreviewText(text).as_dict()

@@ -1,0 +1,66 @@
+"""MaskedDenoise: down again under the new text, inside the mask."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..diffedit_core.decoding import BACKGROUNDS
+from ..diffedit_core.editing import EditSettings
+from ..diffedit_core.hosts.comfyui import masked_denoise
+from .fields import CATEGORY, Trajectory, seed, supported
+
+
+class MaskedDenoise(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return supported(
+            io.Schema,
+            node_id="DiffEdit_MaskedDenoise",
+            display_name="Masked Denoise",
+            category=CATEGORY,
+            description="Denoises an inverted picture under the new text inside the mask; outside it, the latent "
+            "comes back exactly as it was.",
+            inputs=[
+                io.Model.Input("model", tooltip="The model that inverted the picture, or one of its family."),
+                Trajectory.Input("trajectory", tooltip="The picture, from DDIM Invert."),
+                io.Mask.Input("mask", tooltip="White where the picture may change, at the picture's size."),
+                io.Conditioning.Input("positive", tooltip="The target text."),
+                io.Conditioning.Input("negative", tooltip="What guidance leads away from: usually the empty text."),
+                io.Float.Input(
+                    "guidance",
+                    default=EditSettings.guidance,
+                    min=0.0,
+                    max=30.0,
+                    step=0.1,
+                    tooltip="How strongly the target text is followed; 1 is the text alone, in half the time.",
+                ),
+                io.Combo.Input(
+                    "background",
+                    options=list(BACKGROUNDS),
+                    default=EditSettings.background,
+                    tooltip="Outside the mask, on the way down. retrace: the inverted picture, level by level. "
+                    "noised: the picture under fresh noise, as plain inpainting does. "
+                    "source: denoised along under the source text, which changes it a little.",
+                ),
+                io.Combo.Input(
+                    "edges",
+                    options=["hard", "soft"],
+                    default="soft" if EditSettings.soft else "hard",
+                    tooltip="hard: a latent cell changes wherever a pixel in it may. soft: it blends along the rim.",
+                ),
+                seed(),
+                io.Conditioning.Input(
+                    "source", optional=True, tooltip='The source text, which background "source" needs.'
+                ),
+            ],
+            outputs=[io.Latent.Output("edited", display_name="latent", tooltip="The edited picture, for VAE Decode.")],
+            search_aliases=["diffedit", "inpaint", "edit with text"],
+        )
+
+    @classmethod
+    def execute(
+        cls, model, trajectory, mask, positive, negative, guidance, background, edges, seed, source=None
+    ) -> io.NodeOutput:
+        how = EditSettings(guidance=guidance, background=background, soft=edges == "soft")
+        texts = {"positive": positive, "negative": negative, "source": source}
+        return io.NodeOutput(masked_denoise(model, trajectory, mask, texts, how, seed))

@@ -1,0 +1,45 @@
+"""These tests run in a ComfyUI's own interpreter, in its process. The pack is loaded by path, as ComfyUI does it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+PACK = Path(__file__).parents[3]
+NAME = "loaded_diffedit_pack"
+
+sys.path.insert(0, os.environ["COMFYUI_PATH"])
+sys.path.insert(1, str(Path(__file__).parent))
+
+from comfy.cli_args import args  # noqa: E402
+
+args.cpu = True  # read when model_management is imported, so it comes first
+
+import torch  # noqa: E402
+import utils.extra_config  # noqa: E402, F401  # as main.py does first: another module of this name is found later
+
+torch.set_num_threads(1)
+
+
+def load_pack() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(NAME, PACK / "__init__.py", submodule_search_locations=[str(PACK)])
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[NAME] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+load_pack()
+
+
+@pytest.fixture(autouse=True)
+def inference():
+    """As ComfyUI runs nodes."""
+    with torch.inference_mode():
+        yield
