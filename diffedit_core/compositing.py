@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 HIGHLIGHT = (1.0, 0.45, 0.05)  # the paper paints its masks orange
+INK = (40, 40, 40)
+PANEL = 320  # pixels up to which a small picture is enlarged on a sheet
 
 
 def paste(original: Tensor, edited: Tensor, mask: Tensor, feather: float = 0.0) -> Tensor:
@@ -27,19 +30,20 @@ def paste(original: Tensor, edited: Tensor, mask: Tensor, feather: float = 0.0) 
     for name, images in {"originals": original, "edited pictures": edited, "masks": mask}.items():
         if len(images) not in (1, count):
             raise ValueError(f"{len(images)} {name} in a batch of {count}; give one for all, or one for each")
-    weight = feather_inwards(mask.float(), feather)[..., None].expand(count, -1, -1, 3)
+    weight = feather_inwards(mask.to(original.device).float(), feather)[..., None].expand(count, -1, -1, 3)
     return torch.lerp(original.float().expand_as(weight), edited.to(original).float().expand_as(weight), weight)
 
 
 def feather_inwards(mask: Tensor, radius: float) -> Tensor:
-    """The mask [B, H, W] with its rim softened over ``radius`` pixels, and 0 wherever it was 0."""
-    if radius <= 0:
-        return mask
-    reach = max(1, round(radius))
-    planes = F.pad(mask[:, None], [2 * reach] * 4, mode="replicate")
-    eroded = -F.max_pool2d(-planes, 2 * reach + 1, stride=1)
-    soft = F.avg_pool2d(eroded, 2 * reach + 1, stride=1)
-    return torch.minimum(soft[:, 0], mask)
+    """The mask [B, H, W] with its rim softened over ``radius`` pixels: 0 wherever it was 0, and nowhere else.
+
+    The mean of the mask shrunk by 0, 1, ... pixels, so that what is thinner than the rim grows fainter, not lost.
+    """
+    shrunk = [mask]
+    for _ in range(math.ceil(radius)):
+        planes = F.pad(shrunk[-1][:, None], (1, 1, 1, 1), mode="replicate")
+        shrunk.append(-F.max_pool2d(-planes, 3, stride=1)[:, 0])
+    return sum(shrunk, torch.zeros_like(mask)) / len(shrunk)
 
 
 def overlay(picture: Tensor, mask: Tensor, opacity: float = 0.6) -> Tensor:
@@ -56,33 +60,56 @@ def heat(heatmap: Tensor) -> Tensor:
     return torch.stack([scaled * 3, scaled * 3 - 1, scaled * 3 - 2], dim=-1).clamp(0, 1)
 
 
-def panels(pictures: Sequence[Tensor], labels: Sequence[str], gap: int = 8) -> Tensor:
-    """Pictures [B, H, W, 3] of one size side by side, each under its label: [B, H', W', 3]."""
-    count = max(len(picture) for picture in pictures)
+def panels(pictures: Sequence[Tensor], labels: Sequence[str]) -> Tensor:
+    """Pictures [B, H, W, 3] of one size side by side, each under its label: [B, H', W', 3]. Small ones are enlarged."""
     height, width = pictures[0].shape[1:3]
-    title = max(18, height // 16)
-    font = ImageFont.load_default(title * 0.7)
-    sheet = Image.new("RGB", (len(pictures) * (width + gap) + gap, height + title + gap), "white")
-    pen = ImageDraw.Draw(sheet)
-    for i, label in enumerate(labels):
-        middle = gap + i * (width + gap) + width // 2
-        pen.text((middle, title // 2), _shortened(label, pen, font, width), fill="black", font=font, anchor="mm")
-    blank = torch.from_numpy(np.asarray(sheet, np.float32) / 255)
-    sheets = blank.expand(count, -1, -1, -1).clone()
+    if len(labels) != len(pictures) or any(picture.shape[1:3] != (height, width) for picture in pictures):
+        sizes = ", ".join(_size(picture.shape[1:3]) for picture in pictures)
+        raise ValueError(f"panels take one size and a label for each; these are {sizes} with {len(labels)} labels")
+    zoom = max(1, PANEL // max(height, width))  # whole pixels: people shall see what is there
+    height, width = height * zoom, width * zoom
+    gap = max(12, width // 36)
+    blank, tops = _titled(labels, width, height, gap)
+    sheets = blank.expand(max(len(picture) for picture in pictures), -1, -1, -1).clone()
     for i, picture in enumerate(pictures):
         left = gap + i * (width + gap)
-        sheets[:, title : title + height, left : left + width] = picture.to(sheets)
+        enlarged = picture.repeat_interleave(zoom, 1).repeat_interleave(zoom, 2)
+        sheets[:, tops : tops + height, left : left + width] = enlarged.to(sheets)
     return sheets
 
 
-def _shortened(
-    label: str, pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
-) -> str:
-    if pen.textlength(label, font=font) <= width:
-        return label
-    while label and pen.textlength(label + "...", font=font) > width:
-        label = label[:-1]
-    return label.rstrip() + "..."
+def _titled(labels: Sequence[str], width: int, height: int, gap: int) -> tuple[Tensor, int]:
+    """A white sheet [H', W', 3] with every label centred over its picture's place, and where the pictures begin."""
+    size = max(14, width // 22)
+    font = ImageFont.load_default(size)
+    texts = [_wrapped(label, lambda text: font.getlength(text), width) for label in labels]
+    tops = gap + round(1.4 * size) * max(text.count("\n") + 1 for text in texts)
+    sheet = Image.new("RGB", (len(labels) * (width + gap) + gap, tops + height + gap), "white")
+    pen = ImageDraw.Draw(sheet)
+    for i, text in enumerate(texts):
+        foot = (gap + i * (width + gap) + width / 2, tops - 0.4 * size)
+        pen.multiline_text(foot, text, fill=INK, font=font, anchor="md", align="center", spacing=0.2 * size)
+    return torch.from_numpy(np.asarray(sheet, np.float32) / 255), tops
+
+
+def _wrapped(label: str, length: Callable[[str], float], width: int) -> str:
+    """On two lines at most, the end left out where even these are too short."""
+    lines = [""]
+    for word in label.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if length(longer) <= width or not lines[-1] or len(lines) == 2:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return "\n".join(_shortened(line, length, width) for line in lines)
+
+
+def _shortened(line: str, length: Callable[[str], float], width: int) -> str:
+    if length(line) <= width:
+        return line
+    while line and length(line + "…") > width:
+        line = line[:-1]
+    return line.rstrip() + "…"
 
 
 def _size(shape: Sequence[int]) -> str:
