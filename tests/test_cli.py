@@ -1,0 +1,419 @@
+"""The command line as people meet it: real files, a real (random) pipeline, what is printed, what is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pipelines import random_pipeline
+
+from diffedit_core import cli
+from diffedit_core.editing import EditSettings, MaskSettings, edit
+from diffedit_core.flags import from_flags
+from diffedit_core.hosts.diffusers import DiffusersHost
+from diffedit_core.pictures import to_pil
+from diffedit_core.refine import Refinement
+from diffedit_core.toybox.model import WEIGHTS
+
+TEXTS = ["--source", "a bowl of apples", "--target", "a bowl of pears"]
+FEW = ["--steps", "5", "--mask-draws", "2"]
+SCRIPT = Path(sys.executable).with_name("diffedit")
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("model")
+    random_pipeline().save_pretrained(folder, safe_serialization=True)
+    return str(folder)
+
+
+@pytest.fixture
+def picture(tmp_path) -> Path:
+    """A size that no model takes as it is."""
+    return draw(tmp_path / "bowl.png", 37, 51)
+
+
+def draw(path: Path, height: int, width: int, mode: str = "RGB") -> Path:
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 4), dtype=np.uint8)
+    Image.fromarray(pixels, "RGBA").convert(mode).save(path)
+    return path
+
+
+def half_mask(path: Path, height: int, width: int) -> Path:
+    mask = np.zeros((height, width), np.uint8)
+    mask[:, : width // 2] = 255
+    Image.fromarray(mask).save(path)
+    return path
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def run(*argv: object) -> int:
+    return cli.main([str(arg) for arg in argv])
+
+
+def report(capsys) -> dict:
+    """The one line of JSON."""
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    return json.loads(out)
+
+
+def refused(capsys, *argv: object) -> str:
+    """The one line that is said of input that cannot be worked with."""
+    assert run(*argv) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(r"diffedit: .+\n", err), err
+    return err
+
+
+def test_an_edit_from_start_to_end(model, picture, tmp_path, capsys):
+    out, saved, heatmap, panels = (tmp_path / name for name in ("o.png", "m.png", "h.npy", "p.png"))
+    argv = ["edit", picture, *TEXTS, *FEW, "--model", model, "-o", out, "--save-mask", saved]
+    assert run(*argv, "--save-heatmap", heatmap, "--panels", panels, "--json") == 0
+    said = report(capsys)
+    mask = pixels(saved)
+    assert mask.shape == (37, 51)
+    assert set(np.unique(mask)) == {0, 255}
+    assert np.array_equal(pixels(out)[mask == 0], pixels(picture)[mask == 0])
+    assert not np.array_equal(pixels(out)[mask > 0], pixels(picture)[mask > 0])
+    assert np.load(heatmap).shape == (5, 7)
+    assert pixels(panels).shape[1] > 3 * 51
+    assert said["coverage"] == pytest.approx((mask > 0).mean(), abs=1e-6)
+    assert said["evaluations"] == {"mask": 4, "invert": 4, "decode": 8, "total": 16}
+    assert said["seconds"].keys() == {"load", "encode", "mask", "invert", "decode", "write", "total"}
+    assert said["written"] == {"picture": str(out), "mask": str(saved), "heatmap": str(heatmap), "panels": str(panels)}
+    assert said["size"] == [51, 37]
+
+
+def test_the_command_line_and_the_python_front_door_do_the_same(model, picture, tmp_path):
+    assert run("edit", picture, *TEXTS, "--model", model, *FEW, "--seed", 7, "-o", tmp_path / "o.png") == 0
+    host = DiffusersHost.from_pretrained(model)
+    few = {"finding": MaskSettings(draws=2), "editing": EditSettings(steps=5)}
+    with Image.open(picture) as image:
+        done = edit(host, image, TEXTS[1], TEXTS[3], seed=7, **few)
+    assert np.array_equal(pixels(tmp_path / "o.png"), np.asarray(to_pil(done.picture)))
+
+
+def test_seeds_reproduce_bit_for_bit(model, picture, tmp_path):
+    for name, seed in {"a": 1, "b": 1, "c": 2}.items():
+        argv = ["edit", picture, *TEXTS, *FEW, "--model", model, "--seed", seed, "--fast"]
+        assert run(*argv, "-o", tmp_path / f"{name}.png") == 0
+    a, b, c = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_mask_writes_mask_and_heatmap_beside_the_picture(model, picture, capsys):
+    assert run("mask", picture, *TEXTS, "--model", model, "--mask-draws", 3, "--json") == 0
+    said = report(capsys)
+    assert pixels(picture.with_name("bowl-mask.png")).shape == (37, 51)
+    assert pixels(picture.with_name("bowl-heatmap.png")).shape == (37, 51, 3)
+    assert said["evaluations"] == {"mask": 6, "total": 6}
+    assert said["written"].keys() == {"mask", "heatmap"}
+
+
+def test_the_mask_of_edit_is_the_mask_of_mask(model, picture, tmp_path):
+    shared = [picture, *TEXTS, "--model", model, "--mask-draws", 2, "--mask-rule", "top", "--refine-grow", 2]
+    assert run("mask", *shared, "-o", tmp_path / "a.png") == 0
+    assert run("edit", *shared, "--steps", 2, "--save-mask", tmp_path / "b.png") == 0
+    assert run("edit", *shared[:5], *shared[5:7], "--steps", 2, "--mask", tmp_path / "a.png") == 0
+    assert np.array_equal(pixels(tmp_path / "a.png"), pixels(tmp_path / "b.png"))
+
+
+def test_a_mask_of_ones_own_needs_no_source_text(model, picture, tmp_path, capsys):
+    mask = half_mask(tmp_path / "m.png", 37, 51)
+    argv = ["edit", picture, "--mask", mask, "--target", "pears", "--steps", 5, "--model", model, "--json"]
+    assert run(*argv) == 0
+    said = report(capsys)
+    out = pixels(picture.with_name("bowl-edited.png"))
+    assert np.array_equal(out[:, 25:], pixels(picture)[:, 25:])
+    assert not np.array_equal(out[:, :25], pixels(picture)[:, :25])
+    assert "mask" not in said["evaluations"]
+    assert run(*argv, "--refine-grow", 4) == 0
+    assert report(capsys)["coverage"] > said["coverage"]
+
+
+def test_fast_is_fastdiffedit(model, picture, capsys):
+    assert run("edit", picture, *TEXTS, "--steps", 5, "--model", model, "--fast", "--json") == 0
+    assert report(capsys)["evaluations"] == {"mask": 40, "decode": 8, "total": 48}  # 20 draws, nothing inverted
+    argv = ["--fast", "--mask-draws", 3, "--background", "retrace", "--json"]
+    assert run("edit", picture, *TEXTS, "--steps", 5, "--model", model, *argv) == 0
+    assert report(capsys)["evaluations"] == {"mask": 6, "invert": 4, "decode": 8, "total": 18}
+
+
+def test_several_texts_are_averaged(model, picture, tmp_path):
+    twice = ["--source", "apples", "--source", "apples", "--target", "pears", "--target", "plums"]
+    once = ["--source", "apples", "--target", "pears"]
+    for name, texts in {"two": twice, "one": once}.items():
+        argv = ["mask", picture, *texts, "--model", model, "--mask-draws", 2, "-o", tmp_path / "m.png"]
+        assert run(*argv, "--save-heatmap", tmp_path / f"{name}.npy") == 0
+    host = DiffusersHost.from_pretrained(model)
+    averaged = (host.embed("pears") + host.embed("plums")) / 2
+    assert torch.allclose(host.embed(["pears", "plums"]), averaged, atol=1e-6)
+    assert not np.allclose(np.load(tmp_path / "two.npy"), np.load(tmp_path / "one.npy"), atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(1, 17), (7, 90), (64, 64), (65, 33)])
+def test_any_size_comes_back_as_it_came(model, tmp_path, size):
+    picture = draw(tmp_path / "a.png", *size)
+    assert run("edit", picture, *TEXTS, *FEW, "--model", model, "--panels", tmp_path / "p.png") == 0
+    assert pixels(tmp_path / "a-edited.png").shape == (*size, 3)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tiff"])
+def test_transparency_stays_and_so_does_everything_outside_the_mask(model, tmp_path, suffix):
+    picture = draw(tmp_path / f"a{suffix}", 24, 32, "RGBA")
+    if suffix == ".webp":
+        Image.open(draw(tmp_path / "b.png", 24, 32, "RGBA")).save(picture, lossless=True, exact=True)
+    mask = half_mask(tmp_path / "m.png", 24, 32)
+    out = tmp_path / f"o{suffix}"
+    assert run("edit", picture, "--mask", mask, "--target", "x", "--steps", 2, "--model", model, "-o", out) == 0
+    before, after = pixels(picture), pixels(out)
+    assert np.array_equal(after[..., 3], before[..., 3])
+    assert np.array_equal(after[:, 16:], before[:, 16:])
+    assert not np.array_equal(after[:, :16], before[:, :16])
+
+
+def test_a_photograph_lying_on_its_side_is_edited_upright(model, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(draw(tmp_path / "a.png", 20, 40)).save(tmp_path / "side.png", exif=exif)
+    mask = half_mask(tmp_path / "m.png", 40, 20)
+    argv = ["edit", tmp_path / "side.png", "--mask", mask, "--target", "x", "--steps", 2, "--model", model]
+    assert run(*argv) == 0
+    upright = np.rot90(pixels(tmp_path / "side.png"), -1)
+    assert np.array_equal(pixels(tmp_path / "side-edited.png")[:, 10:], upright[:, 10:])
+    with Image.open(tmp_path / "side-edited.png") as image:
+        assert image.getexif().get(0x0112, 1) == 1
+
+
+def test_a_jpeg_is_written_with_a_warning(model, picture, tmp_path, capsys):
+    assert run("edit", picture, *TEXTS, *FEW, "--model", model, "-o", tmp_path / "o.jpg") == 0
+    assert "JPEG, which changes every pixel a little" in capsys.readouterr().err
+    assert pixels(tmp_path / "o.jpg").shape == (37, 51, 3)
+
+
+def test_equal_texts_give_an_empty_mask_a_warning_and_the_picture_itself(model, picture, capsys):
+    same = ["--source", "apples", "--target", "apples"]
+    assert run("edit", picture, *same, *FEW, "--model", model, "--json") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["coverage"] == 0
+    assert "the mask is empty" in err
+    assert np.array_equal(pixels(picture.with_name("bowl-edited.png")), pixels(picture))
+
+
+def test_an_empty_source_is_the_papers_empty_reference(model, picture, capsys):
+    assert run("mask", picture, "--source", "", "--target", "pears", "--mask-draws", 2, "--model", model) == 0
+    assert "source text is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "fp16"])
+def test_half_precision(model, picture, dtype):
+    assert run("edit", picture, *TEXTS, *FEW, "--model", model, "--dtype", dtype) == 0
+
+
+def test_the_words_name_what_was_written(model, picture, capsys):
+    assert run("edit", picture, *TEXTS, *FEW, "--model", model) == 0
+    out, err = capsys.readouterr()
+    assert "16 model evaluations" in out
+    assert f"{picture.with_name('bowl-edited.png')} (picture)" in out
+    assert "Loading" not in err
+
+
+BAD = {
+    "there is no file": ["edit", "none.png", *TEXTS],
+    "is not a picture that can be read": ["edit", "notes.txt", *TEXTS],
+    "cannot be read": ["mask", ".", *TEXTS],
+    "name a model": ["edit", "a.png", *TEXTS, "--model", ""],
+    "--target is missing or empty": ["edit", "a.png", "--source", "x"],
+    "--target is missing or empty; say": ["edit", "a.png", "--source", "x", "--target", " "],
+    "--source is missing": ["mask", "a.png", "--target", "x"],
+    "--source is missing; say": ["edit", "a.png", "--target", "x", "--mask", "m.png", "--background", "source"],
+    "strength is 1.5": ["edit", "a.png", *TEXTS, "--strength", "1.5"],
+    "strength is 0.0": ["edit", "a.png", *TEXTS, "--mask-strength", "0"],
+    "invalid finite value: 'x'": ["edit", "a.png", *TEXTS, "--guidance", "x"],
+    "nan is not a finite number": ["edit", "a.png", *TEXTS, "--guidance", "nan"],
+    "--steps is 0": ["edit", "a.png", *TEXTS, "--steps", "0"],
+    "steps is 1001": ["edit", "a.png", *TEXTS, "--steps", "1001"],
+    "--mask-draws is 0": ["edit", "a.png", *TEXTS, "--mask-draws", "0"],
+    "rule 'minmax' was given 5.0": ["edit", "a.png", *TEXTS, "--mask-rule", "minmax", "--mask-value", "5"],
+    "invalid choice: 'magic'": ["edit", "a.png", *TEXTS, "--mask-rule", "magic"],
+    "snap is 0.7": ["edit", "a.png", *TEXTS, "--refine-snap", "0.7"],
+    "is 8x8 but the picture a.png is 24x16": ["edit", "a.png", *TEXTS, "--mask", "other.png"],
+    "leave out --save-heatmap": ["edit", "a.png", *TEXTS, "--mask", "m.png", "--mask-draws", "3"],
+    "its name must end in .png": ["edit", "a.png", *TEXTS, "-o", "o.gif"],
+    "there is no folder": ["edit", "a.png", *TEXTS, "-o", "none/o.png"],
+    "another of the files": ["edit", "a.png", *TEXTS, "-o", "a.png"],
+    "different one for the panels": ["edit", "a.png", *TEXTS, "-o", "o.png", "--panels", "./o.png"],
+    "has no model_index.json": ["edit", "a.png", *TEXTS, "--model", "."],
+    "./none is neither a folder here": ["edit", "a.png", *TEXTS, "--model", "./none"],
+    "broken cannot be loaded": ["edit", "a.png", *TEXTS, "--model", "broken"],
+    "--device abacus cannot be used here": ["edit", "a.png", *TEXTS, "--device", "abacus"],
+    "unrecognized arguments: --frobnicate": ["edit", "a.png", *TEXTS, "--frobnicate"],
+    "the following arguments are required": ["edit"],
+    "invalid choice: 'paint'": ["paint"],
+    "there is no edit of kind 'nope'": ["demo", "--kind", "nope"],
+    "--scene is -1": ["demo", "--scene", "-1"],
+}
+
+
+@pytest.mark.parametrize("why", BAD)
+def test_bad_input_is_refused_in_one_line_and_leaves_nothing(model, tmp_path, capsys, monkeypatch, why):
+    monkeypatch.chdir(tmp_path)
+    draw(Path("a.png"), 16, 24)
+    half_mask(Path("m.png"), 16, 24)
+    half_mask(Path("other.png"), 8, 8)
+    Path("notes.txt").write_text("not a picture")
+    shutil.copytree(model, "broken")
+    Path("broken/unet/diffusion_pytorch_model.safetensors").write_bytes(b"torn")
+    before = sorted(Path().iterdir())
+    argv = BAD[why]
+    if argv[0] in ("edit", "mask") and "--model" not in argv:
+        argv = [*argv, "--model", model]
+    assert why in refused(capsys, *argv)
+    assert sorted(Path().iterdir()) == before
+
+
+@pytest.mark.skipif((WEIGHTS / "model_index.json").exists(), reason="the demo model is there")
+def test_without_the_demo_model_one_is_told_to_name_another(picture, capsys):
+    assert "not part of this installation" in refused(capsys, "edit", picture, *TEXTS, "--model", "demo")
+
+
+def test_a_picture_that_cannot_be_written_after_all_leaves_nothing(model, picture, capsys, monkeypatch):
+    def full_disk(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full_disk)
+    said = refused(capsys, "edit", picture, *TEXTS, *FEW, "--model", model)
+    assert "No space left on device" in said
+    assert sorted(picture.parent.iterdir()) == [picture]
+
+
+def test_every_knob_of_the_method_is_a_flag_with_help_and_reaches_its_setting():
+    parser = cli._parser()
+    given = {"strength": "0.25", "background": "source", "rule": "top", "statistic": "mean_abs"}
+    given |= {"edge_snap": "guided", "snap": "0.3"}
+    for settings, prefix in ((EditSettings(), ""), (MaskSettings(), "mask-"), (Refinement(), "refine-")):
+        for field in fields(settings):
+            if field.name in ("fast", "refinement"):
+                continue
+            default = getattr(settings, field.name)
+            flag = f"--{prefix}{field.name}".replace("_", "-")
+            value = [] if isinstance(default, bool) else [given.get(field.name, "3")]
+            if field.name == "statistic":
+                value = ["mean_abs"]
+            args = parser.parse_args(["edit", "a.png", flag, *value])
+            assert getattr(from_flags(args, settings), field.name) != default, flag
+            assert from_flags(parser.parse_args(["edit", "a.png"]), settings) == settings
+
+
+def start(*argv: object, **options) -> subprocess.Popen:
+    """The installed command."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [str(SCRIPT), *map(str, argv)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, **options)
+
+
+def test_the_installed_command_keeps_stdout_for_the_json(model, picture):
+    process = start("edit", picture, *TEXTS, *FEW, "--model", model, "--json", stderr=subprocess.PIPE)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert json.loads(out)["evaluations"]["total"] == 16
+    assert err == ""  # no bars where nobody looks on, no chatter from libraries
+
+
+class Screen:
+    """A terminal of 24 x 80 and what it shows."""
+
+    def __init__(self) -> None:
+        pty, fcntl, termios = (pytest.importorskip(name) for name in ("pty", "fcntl", "termios"))
+        self.screen, self.terminal = pty.openpty()
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.shown = b""
+
+    def watch(self, process: subprocess.Popen, until: bytes | None = None) -> None:
+        """To the end, or until it shows what is waited for."""
+        if self.terminal is not None:
+            os.close(self.terminal)  # the process has it now; its end is the end of what we read
+            self.terminal = None
+        with contextlib.suppress(OSError):  # which is how a terminal ends
+            while (until is None or until not in self.shown) and (part := os.read(self.screen, 4096)):
+                self.shown += part
+
+
+def test_bars_where_somebody_looks_on(model, picture):
+    screen = Screen()
+    process = start("edit", picture, *TEXTS, *FEW, "--model", model, stderr=screen.terminal)
+    screen.watch(process)
+    assert process.wait(timeout=120) == 0
+    shown = screen.shown
+    for stage in (b"mask", b"invert", b"decode"):
+        assert stage in shown
+    assert b"100%" in shown
+
+
+def test_control_c_leaves_nothing_behind(model, tmp_path):
+    picture, screen = draw(tmp_path / "a.png", 64, 64), Screen()
+    process = start("edit", picture, *TEXTS, "--steps", 900, "--model", model, stderr=screen.terminal)
+    screen.watch(process, until=b"invert")  # in the middle of the work
+    process.send_signal(signal.SIGINT)
+    screen.watch(process)
+    assert process.wait(timeout=120) == 130
+    assert b"diffedit: interrupted" in screen.shown
+    assert b"Traceback" not in screen.shown
+    assert list(tmp_path.iterdir()) == [picture]
+
+
+def test_the_demo_draws_its_panels_and_claims_no_more_than_it_knows(tmp_path, capsys):
+    assert run("demo", "-o", tmp_path / "demo.png", "--json") == 0
+    said = report(capsys)
+    assert pixels(tmp_path / "demo.png").shape[1] > 3 * 128
+    assert said["evaluations"]["total"] == 140
+    assert said["trained"] == (WEIGHTS / "model_index.json").exists()
+    assert said["source"] != said["target"]
+    if not said["trained"]:
+        assert "says nothing about quality" in " ".join(said["findings"])
+
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def section(title: str) -> str:
+    return ("\n" + README.read_text(encoding="utf-8")).split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def test_the_readmes_python_works(model, tmp_path, monkeypatch):
+    (snippet,) = re.findall(r"```python\n(.*?)```", section("Python"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    draw(Path("bowl.png"), 24, 32)
+    snippet, count = re.subn(r'from_pretrained\(".*?"', f"from_pretrained({model!r}", snippet)
+    assert count == 1
+    exec(compile(snippet, "README.md", "exec"), {})
+    assert pixels(tmp_path / "pears.png").shape == (24, 32, 3)
+    assert pixels(tmp_path / "mask.png").shape == (24, 32)
+
+
+def test_the_readmes_flags_exist(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["edit", "--help"])
+    listed = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    named = set(re.findall(r"--[a-z][a-z-]*[a-z]", section("Command line"))) - {"--mask", "--refine", "--help"}
+    assert {"--source", "--target", "--model"} < named <= listed
