@@ -17,12 +17,13 @@ from .denoiser import (
     DenoisePair,
     NoiseProcess,
     OnStep,
+    check_strength,
     levels_up_to,
     paired_noise,
     seeded_noise,
 )
 from .inversion import invert
-from .masks import cells, fast_mask, fit, threshold, warn_if_unlikely
+from .masks import cells, checked_value, fast_mask, fit, threshold, warn_if_unlikely
 from .pictures import Margin, from_pil
 from .refine import Refinement, refine
 
@@ -64,6 +65,10 @@ class MaskSettings:
     fast: bool = False  # FastDiffEdit's mask: mean_abs, above the mean, grown by one cell
     refinement: Refinement = field(default_factory=Refinement)
 
+    def __post_init__(self) -> None:  # before minutes of work, not after them
+        check_strength(self.strength)
+        checked_value(self.rule, self.value)
+
 
 @dataclass(frozen=True)
 class EditSettings:
@@ -79,6 +84,11 @@ class EditSettings:
     inversion_guidance: float = 1.0
     iterations: int = 0  # fixed-point iterations of the inversion
     feather: float = 2.0  # pixels of rim, inside the mask, over which the original is blended back
+
+    def __post_init__(self) -> None:
+        check_strength(self.strength)
+        if self.background not in decoding.BACKGROUNDS:
+            raise ValueError(f"background is {self.background!r}; it must be one of {', '.join(decoding.BACKGROUNDS)}")
 
 
 @dataclass(frozen=True)
@@ -216,8 +226,6 @@ def _background(
     seed: int,
     progress: Progress | None,
 ) -> decoding.Background:
-    if how.background not in decoding.BACKGROUNDS:
-        raise ValueError(f"background is {how.background!r}; it must be one of {', '.join(decoding.BACKGROUNDS)}")
     if how.background == "noised":
         noise = seeded_noise(seed)(0, x0.shape[1:]).to(x0).expand_as(x0)
         return decoding.noised(x0, sigmas, host.process, noise)

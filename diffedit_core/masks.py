@@ -64,13 +64,23 @@ RULES: dict[str, Rule] = {
 
 def threshold(heatmap: Tensor, rule: str = "otsu", value: float | None = None) -> Tensor:
     """[B, ...] -> [B, ...] of 0 and 1, float32. A heatmap without contrast gives an empty mask."""
-    if rule not in RULES:
-        raise ValueError(f"rule is {rule!r}; it must be one of {', '.join(RULES)}")
-    value = RULES[rule].default if value is None else value
-    _check_value(rule, value)
+    value = checked_value(rule, value)
     heatmap = _checked(heatmap)
     masks = [RULES[rule].apply(v, value) if _has_contrast(v) else torch.zeros_like(v) for v in heatmap.flatten(1)]
     return torch.stack([mask.float() for mask in masks]).view_as(heatmap)
+
+
+def checked_value(rule: str, value: float | None) -> float:
+    """The value, or the rule's own where it is None; a rule or a value that cannot be is an error."""
+    if rule not in RULES:
+        raise ValueError(f"rule is {rule!r}; it must be one of {', '.join(RULES)}")
+    limits = RULES[rule]
+    value = limits.default if value is None else value
+    if not limits.low <= value <= limits.high:
+        raise ValueError(
+            f"rule {rule!r} was given {value}; it takes {limits.low:g} to {limits.high:g} ({limits.meaning})"
+        )
+    return value
 
 
 def fast_mask(heatmap: Tensor) -> Tensor:
@@ -149,14 +159,6 @@ def _checked(heatmap: Tensor) -> Tensor:
             "the heatmap contains NaN or infinity, which half precision (fp16) often causes; use float32 or bfloat16"
         )
     return heatmap.float()
-
-
-def _check_value(rule: str, value: float) -> None:
-    limits = RULES[rule]
-    if not limits.low <= value <= limits.high:
-        raise ValueError(
-            f"rule {rule!r} was given {value}; it takes {limits.low:g} to {limits.high:g} ({limits.meaning})"
-        )
 
 
 def _has_contrast(values: Tensor) -> bool:
