@@ -258,5 +258,5 @@ def test_a_network_that_overflows_is_an_error_and_no_full_mask(picture):
     ],
 )
 def test_settings_are_refused_before_any_work_is_done(wrong):
-    with pytest.raises(ValueError, match="must be|it takes"):
+    with pytest.raises(ValueError, match=r"must be|it takes"):
         wrong()

@@ -1,0 +1,265 @@
+"""What must hold for every size, batch, type, rule and setting: Hypothesis looks for one for which it does not."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from worlds import DIFFUSION, FLOW, FlowGaussian, Gaussian, levels, pair
+
+from diffedit_core.compositing import feather_inwards, paste
+from diffedit_core.contrast import STATISTICS, contrast
+from diffedit_core.decoding import decode, noised, retrace, source
+from diffedit_core.denoiser import levels_up_to, seeded_noise
+from diffedit_core.inversion import invert
+from diffedit_core.masks import RULES, cells, cover, fast_mask, fit, threshold
+from diffedit_core.refine import EDGE_SNAPS, Refinement, refine
+
+few = settings(max_examples=40, deadline=None, derandomize=True)
+sizes = st.integers(1, 24)
+batches = st.integers(1, 3)
+seeds = st.integers(0, 2**32 - 1)
+floats = st.sampled_from([torch.float16, torch.bfloat16, torch.float32, torch.float64])
+shapes = st.one_of(
+    st.tuples(batches, st.integers(1, 4), sizes, sizes),  # pictures
+    st.tuples(batches, st.integers(1, 4), st.integers(1, 3), sizes, sizes),  # videos
+)
+
+
+def normal(shape, seed, dtype=torch.float32):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
+
+
+def uniform(shape, seed):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@st.composite
+def heatmaps(draw):
+    """[B, h, w] or [B, t, h, w]: noise, steps, spikes, constants, of any scale."""
+    shape = draw(st.one_of(st.tuples(batches, sizes, sizes), st.tuples(batches, st.integers(1, 3), sizes, sizes)))
+    base = normal(shape, draw(seeds)).abs()
+    kind = draw(st.sampled_from(["noise", "steps", "spikes", "constant"]))
+    if kind == "steps":
+        base = base.round()
+    elif kind == "spikes":
+        base = base**6
+    elif kind == "constant":
+        base = torch.full(shape, draw(st.floats(0, 10)))
+    return base * draw(st.sampled_from([1e-6, 1e-3, 1.0, 1e4]))
+
+
+@st.composite
+def rules(draw):
+    name = draw(st.sampled_from(list(RULES)))
+    low, high = max(RULES[name].low, -3.0), min(RULES[name].high, 6.0)
+    return name, draw(st.one_of(st.none(), st.floats(low, high)))
+
+
+@st.composite
+def refinements(draw):
+    return Refinement(
+        threshold=draw(st.one_of(st.none(), st.floats(0, 1))),
+        edge_snap=draw(st.sampled_from(EDGE_SNAPS)),
+        edge_radius=draw(st.integers(0, 9)),
+        open=draw(st.integers(0, 3)),
+        close=draw(st.integers(0, 3)),
+        min_island=draw(st.sampled_from([0.0, 0.01, 0.3, 2.0])),
+        fill_holes=draw(st.sampled_from([0.0, 0.01, 0.3, 2.0])),
+        keep_largest=draw(st.integers(0, 3)),
+        grow=draw(st.integers(-5, 5)),
+        invert=draw(st.booleans()),
+        feather=draw(st.sampled_from([0.0, 0.3, 2.0, 9.0])),
+        snap=draw(st.sampled_from([0.0, 0.1, 0.49])),
+    )
+
+
+def is_mask(mask):
+    return mask.dtype == torch.float32 and mask.isfinite().all() and (mask >= 0).all() and (mask <= 1).all()
+
+
+@few
+@given(heatmap=heatmaps(), rule=rules(), dtype=floats)
+def test_rules_give_masks_of_the_same_shape_without_touching_the_heatmap(heatmap, rule, dtype):
+    heatmap = heatmap.clamp(max=6e4).to(dtype)
+    before = heatmap.clone()
+    mask = threshold(heatmap, *rule)
+    assert mask.shape == heatmap.shape and is_mask(mask) and set(mask.unique().tolist()) <= {0.0, 1.0}
+    assert torch.equal(heatmap, before) and torch.equal(threshold(heatmap, *rule), mask)
+    for i in range(len(heatmap)):
+        assert torch.equal(threshold(heatmap[i : i + 1], *rule), mask[i : i + 1])
+
+
+@few
+@given(heatmap=heatmaps(), rule=rules(), higher=st.floats(0, 2))
+def test_a_mask_is_an_upper_set_and_shrinks_as_its_rule_is_tightened(heatmap, rule, higher):
+    """No cell outside is hotter than one inside; a higher value (a smaller share of "top") takes nothing new."""
+    name, value = rule
+    value = RULES[name].default if value is None else value
+    mask = threshold(heatmap, name, value)
+    for image, inside in zip(heatmap.flatten(1), mask.flatten(1) > 0, strict=True):
+        if inside.any() and not inside.all():
+            assert image[inside].min() >= image[~inside].max()
+    tighter = max(0.0, value - higher) if name == "top" else min(value + higher, RULES[name].high)
+    assert (threshold(heatmap, name, tighter) <= mask).all()
+
+
+@few
+@given(heatmap=heatmaps())
+def test_the_fast_mask_holds_the_mask_above_the_mean(heatmap):
+    assert (fast_mask(heatmap) >= threshold(heatmap, "zscore")).all() and is_mask(fast_mask(heatmap))
+
+
+@few
+@given(mask=heatmaps(), height=st.integers(1, 60), width=st.integers(1, 60), soft=st.booleans())
+def test_masks_are_fitted_to_any_size_within_their_range(mask, height, width, soft):
+    mask = mask / mask.max().clamp_min(1e-9)
+    before = mask.clone()
+    for fitted in (fit(mask, (height, width)), cover(mask, (height, width)), cells(mask, (height, width), soft)):
+        assert fitted.shape == (*mask.shape[:-2], height, width)
+        assert fitted.isfinite().all() and fitted.min() >= -1e-6 and fitted.max() <= 1 + 1e-6
+    assert torch.equal(mask, before)
+    binary = (mask > 0.5).float()
+    smaller = (min(height, mask.shape[-2]), min(width, mask.shape[-1]))
+    covered = (fit(cover(binary, smaller), binary.shape[-2:]) > 0) | (binary == 0)
+    assert covered.all()  # no pixel that may change is left uncovered
+
+
+@settings(few, max_examples=80)
+@given(
+    batch=batches,
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    how=refinements(),
+    seed=seeds,
+    kind=st.sampled_from(["noise", "blob", "empty", "full"]),
+    heat=st.booleans(),
+    flat=st.booleans(),
+)
+def test_refined_masks_are_masks(batch, height, width, how, seed, kind, heat, flat):
+    mask = {
+        "noise": uniform((batch, height, width), seed),
+        "blob": fit((normal((batch, 4, 4), seed) > 0).float(), (height, width)),
+        "empty": torch.zeros(batch, height, width),
+        "full": torch.ones(batch, height, width),
+    }[kind]
+    picture = torch.full((batch, height, width, 3), 0.5) if flat else uniform((batch, height, width, 3), seed + 1)
+    heatmap = uniform((batch, 5, 5), seed + 2) if heat else None
+    before = mask.clone(), picture.clone()
+    result = refine(mask, how, picture=picture, heatmap=heatmap)
+    assert result.shape == mask.shape and is_mask(result)
+    assert torch.equal(mask, before[0]) and torch.equal(picture, before[1])
+    assert torch.equal(refine(mask, how, picture=picture, heatmap=heatmap), result)
+    for i in range(batch):
+        alone = refine(
+            mask[i : i + 1],
+            how,
+            picture=picture[i : i + 1],
+            heatmap=None if heatmap is None else heatmap[i : i + 1],
+        )
+        assert torch.equal(alone, result[i : i + 1])
+
+
+@few
+@given(
+    shape=shapes,
+    dtype=floats,
+    statistic=st.sampled_from(STATISTICS),
+    process=st.sampled_from([DIFFUSION, FLOW]),
+    draws=st.integers(1, 5),
+    chunk=st.integers(1, 6),
+    seed=seeds,
+)
+def test_heatmaps_are_finite_and_the_same_for_any_chunk(shape, dtype, statistic, process, draws, chunk, seed):
+    x0, worlds = normal(shape, seed, dtype), pair(Gaussian(0.8), Gaussian(0.5, 0.3))
+    before = x0.clone()
+
+    def heatmap(chunk):
+        return contrast(
+            worlds, x0, process, 0.7, noise=seeded_noise(seed), draws=draws, statistic=statistic, chunk=chunk
+        )
+
+    result = heatmap(chunk)
+    assert result.shape == (shape[0], *shape[2:]) and result.dtype == torch.float32
+    assert result.isfinite().all() and (result >= 0).all()
+    assert torch.equal(result, heatmap(1)) and torch.equal(x0, before)
+
+
+@few
+@given(
+    shape=shapes,
+    dtype=floats,
+    flow=st.booleans(),
+    steps=st.integers(1, 6),
+    iterations=st.integers(0, 2),
+    background=st.sampled_from(["retrace", "noised", "source"]),
+    seed=seeds,
+)
+def test_inverted_and_decoded_latents_keep_shape_type_and_background(
+    shape, dtype, flow, steps, iterations, background, seed
+):
+    process, world, top = (FLOW, FlowGaussian(), 0.8) if flow else (DIFFUSION, Gaussian(), 3.0)
+    x0, sigmas = normal(shape, seed, dtype), levels(top, steps)
+    mask = (uniform((shape[0], 1, *shape[2:]), seed + 1) > 0.5).float()
+    before = x0.clone(), mask.clone()
+    trajectory = invert(world.denoise, x0, process, sigmas, iterations=iterations)
+    assert trajectory.latents.shape == (steps + 1, *shape) and trajectory.latents.dtype == dtype
+    assert torch.equal(trajectory.clean, x0)
+    latents = trajectory.latents.clone()
+
+    outside = {
+        "retrace": lambda: retrace(trajectory),
+        "noised": lambda: noised(x0, sigmas, process, normal(shape, seed + 2, dtype)),
+        "source": lambda: source(trajectory, world.denoise),
+    }[background]
+
+    def decoded(mask):
+        return decode(lambda x, sigma: world.denoise(x, sigma) + 1, sigmas, mask, outside())
+
+    result = decoded(mask)
+    assert result.shape == shape and result.dtype == dtype and result.isfinite().all()
+    assert torch.equal(result, decoded(mask))
+    everywhere = mask.expand(shape) == 0
+    if background != "source":
+        assert torch.equal(result[everywhere], x0[everywhere])
+    assert torch.equal(x0, before[0]) and torch.equal(mask, before[1])
+    assert torch.equal(trajectory.latents, latents)
+
+
+@few
+@given(
+    batch=batches,
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    feather=st.floats(0, 12),
+    soft=st.booleans(),
+    seed=seeds,
+)
+def test_pasting_keeps_the_original_outside_and_stays_between_the_two(batch, height, width, feather, soft, seed):
+    original, edited = uniform((batch, height, width, 3), seed), uniform((batch, height, width, 3), seed + 1)
+    mask = uniform((batch, height, width), seed + 2)
+    mask = mask * (mask > 0.4) if soft else (mask > 0.4).float()
+    before = original.clone(), edited.clone(), mask.clone()
+    weight = feather_inwards(mask, feather)
+    assert is_mask(weight) and (weight <= mask + 1e-6).all() and ((weight == 0) == (mask == 0)).all()
+    result = paste(original, edited, mask, feather)
+    assert torch.equal(result[mask == 0], original[mask == 0])
+    assert (result >= torch.minimum(original, edited) - 1e-6).all()
+    assert (result <= torch.maximum(original, edited) + 1e-6).all()
+    assert all(torch.equal(a, b) for a, b in zip(before, (original, edited, mask), strict=True))
+
+
+@few
+@given(strength=st.floats(0, 1, exclude_min=True), steps=st.integers(1, 1000))
+def test_levels_up_to_any_strength_are_a_rising_start_of_the_schedule(strength, steps):
+    full = levels(10.0, steps)
+    part = levels_up_to(strength, full)
+    assert 2 <= len(part) <= len(full) and part == full[: len(part)]
+    assert len(part) - 1 == pytest.approx(strength * steps, abs=1)
+
+
+@few
+@given(strengths=st.tuples(st.floats(0.001, 1), st.floats(0.001, 1)), shift=st.floats(0.2, 12))
+def test_more_strength_is_more_noise(strengths, shift):
+    low, high = sorted(strengths)
+    for process in (DIFFUSION, type(FLOW)(shift)):
+        assert 0 < process.sigma_at(low) <= process.sigma_at(high)
