@@ -221,4 +221,9 @@ def _latent_mask(mask: Tensor, samples: Tensor, pixels: int, soft: bool) -> Tens
     batch, frames = len(samples), samples.shape[2]
     if len(planes) == batch * frames:
         return planes.view(batch, 1, frames, h, w)
+    if len(planes) not in (1, batch):
+        raise ValueError(
+            f"{len(planes)} masks for {batch} videos of {frames} latent frames each; "
+            f"give one mask for all, one for each video, or {batch * frames}, one for each latent frame"
+        )
     return planes[:, :, None].expand(-1, -1, frames, -1, -1)

@@ -32,7 +32,7 @@ class SamplingNoise:
         names = ("IMG_TO_IMG", "IMG_TO_IMG_FLOW")  # the second came after 0.3.64
         unknown = tuple(getattr(model_sampling, name) for name in names if hasattr(model_sampling, name))
         if not isinstance(sampling, known) or isinstance(sampling, unknown):
-            kinds = ", ".join(base.__name__ for base in type(sampling).__mro__[1:3])
+            kinds = ", ".join(base.__name__ for base in type(sampling).__bases__)
             raise ValueError(
                 f"this model's noise ({kinds}) is not known here; "
                 "use an eps, v-prediction or flow model, such as SD1.x, SDXL, SD3, Flux or Wan"

@@ -13,7 +13,7 @@ from .. import compositing
 from ..masks import RULES, threshold
 from ..refine import Refinement, refine
 
-MULTIPLES = (8, 16, 32, 64)
+MULTIPLES = (8, 16, 32)
 """What VAEs need of a size."""
 
 

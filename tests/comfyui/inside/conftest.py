@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import sys
@@ -33,6 +34,11 @@ def load_pack() -> ModuleType:
     sys.modules[NAME] = module
     spec.loader.exec_module(module)
     return module
+
+
+def pack(name: str = "") -> ModuleType:
+    """The pack, or a module of it, under the name it was loaded by: pack("diffedit_core.masks")."""
+    return importlib.import_module(f"{NAME}.{name}" if name else NAME)
 
 
 load_pack()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from typing import Any
 
+import comfy.ldm.flux.model
 import comfy.model_base
 import comfy.model_patcher
 import comfy.supported_models as supported_models
@@ -79,6 +81,8 @@ FLUX = {
     "qkv_bias": True,
     "guidance_embed": False,
 }
+if "txt_ids_dims" in {field.name for field in dataclasses.fields(comfy.ldm.flux.model.FluxParams)}:
+    FLUX["txt_ids_dims"] = []  # newer versions want it said
 
 
 class SD15V(supported_models.SD15):
@@ -127,9 +131,11 @@ def randomize(module: torch.nn.Module, seed: int) -> None:
     """ComfyUI leaves weights uninitialized, for a checkpoint to fill."""
     generator = torch.Generator().manual_seed(seed)
     for name, weight in module.named_parameters():
-        scale = 1.5 / max(1, weight[0].numel()) ** 0.5 if weight.ndim > 1 else 0.1
+        scale = 1 / max(1, weight[0].numel()) ** 0.5 if weight.ndim > 1 else 0.1
         values = torch.randn(weight.shape, generator=generator) * scale
         weight.copy_(values + 1 if weight.ndim == 1 and "norm" in name and name.endswith("weight") else values)
+    for table in module.buffers():  # of positions
+        table.copy_(torch.randn(table.shape, generator=generator))
 
 
 def latent(family: str = "sd15", batch: int = 1, seed: int = 7) -> dict[str, Tensor]:
