@@ -50,6 +50,7 @@ class Graph:
         self,
         kind: str,
         column: int,
+        /,
         *,
         title: str | None = None,
         height: int = 0,
@@ -224,6 +225,8 @@ def _ui_input(node: Node, slot: int, each: Input, links: list[list[Any]]) -> dic
 
 
 def _ui_outputs(node: Node, links: list[list[Any]], info: dict[str, Any]) -> list[dict[str, Any]]:
+    if info["output_node"] and not any(link[1] == node.id for link in links):
+        return []  # newer versions give Save Image an output; the page adds what it finds missing
     return [
         {"name": name, "type": type_, "links": [link[0] for link in links if link[1:3] == [node.id, slot]] or None}
         for slot, (name, type_) in enumerate(zip(info["output_name"], info["output"], strict=True))

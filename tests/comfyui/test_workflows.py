@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import json
 import re
 from pathlib import Path
 
 import pytest
+from graphs import NAMES, WORKFLOWS, api, ui
 from server import FOLDER_NAME, PACK, Server
 from ui_format import VIRTUAL, to_api
-
-WORKFLOWS = PACK / "workflows"
-NAMES = ("demo", "diffedit", "fast_diffedit", "mask_only", "diffedit_sdxl")
-EDITING = ("demo", "diffedit", "fast_diffedit", "diffedit_sdxl")
-
-
-def ui(name: str) -> dict:
-    return json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def api(name: str) -> dict:
-    return json.loads((WORKFLOWS / "api" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def test_every_graph_is_there_twice_and_has_a_thumbnail() -> None:

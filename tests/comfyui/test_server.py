@@ -1,0 +1,154 @@
+"""A real server with the pack in its custom_nodes: what it shows, and what its runs leave behind."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+
+import numpy as np
+import pytest
+from conftest import HERE, run_python
+from graphs import NAMES, NODES, api, changed, picture, png, quick, shown, the, with_node
+from installations import Installation
+from server import FOLDER_NAME, RefusedError, Server
+
+PICTURE = "example.png"  # what the committed graphs load
+MIB = 2**20
+
+
+@pytest.fixture(autouse=True)
+def uploaded(server: Server) -> np.ndarray:
+    """A picture of no multiple of 8, so that VAE Encode crops it: [H, W, 3]."""
+    pixels = picture(84, 70)
+    server.upload(PICTURE, png(pixels))
+    return pixels
+
+
+def test_every_node_explains_itself(object_info: dict) -> None:
+    for node in NODES:
+        info = object_info[node]
+        assert info["category"] == "DiffEdit" and len(info["description"]) > 30
+        for group in info["input"].values():
+            for name, spec in group.items():
+                assert name in info["input_order"].get("hidden", []) or spec[1]["tooltip"], f"{node}.{name}"
+        assert len(info["output_tooltips"]) == len(info["output"]) and all(info["output_tooltips"])
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_every_node_has_a_help_page(node: str, server: Server, object_info: dict) -> None:
+    page = server.fetch(f"/extensions/{FOLDER_NAME}/docs/{node}.md").decode()
+    info = object_info[node]
+    for group in ("required", "optional"):
+        for name in info["input"].get(group, {}):
+            assert name in page, f"the help page of {node} does not mention {name}"
+    for name in info["output_name"]:
+        assert f"**{name}**" in page, f"the help page of {node} does not mention the output {name}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_api_graphs_run_as_they_are(name: str, server: Server) -> None:
+    """Only the checkpoints are small ones, and so is the picture."""
+    graph = api(name)
+    run = server.run_well(graph)
+    for number, node in graph.items():
+        if node["class_type"] in ("SaveImage", "DiffEdit_Panels", "DiffEdit_MaskRefine", "DiffEdit_DiffEditMask"):
+            assert shown(server, run, number).size > 0
+
+
+@pytest.mark.parametrize("name", ["diffedit", "fast_diffedit"])
+def test_outside_the_mask_the_saved_file_is_the_picture(name: str, server: Server, uploaded: np.ndarray) -> None:
+    """A soft mask keeps the test's mask from being all or nothing, whatever random weights make of two texts."""
+    graph = with_node(api(name), "90", "SolidMask", value=1.0, width=24, height=32)
+    graph = with_node(graph, "91", "SolidMask", value=0.0, width=84, height=70)
+    graph = with_node(graph, "92", "MaskComposite", destination=["91", 0], source=["90", 0], x=20, y=16, operation="or")
+    graph = changed(graph, "DiffEdit_MaskRefine", mask=["92", 0], rule="none", grow=0)
+    run = server.run_well(graph)
+    mask = shown(server, run, the(graph, "DiffEdit_MaskRefine"))
+    saved = shown(server, run, the(graph, "SaveImage"))
+    assert saved.shape == uploaded.shape == mask.shape
+    assert (mask > 0).sum() == 3 * 24 * 32
+    np.testing.assert_array_equal(saved[mask == 0], uploaded[mask == 0])
+    assert (saved[mask > 0] != uploaded[mask > 0]).mean() > 0.5
+
+
+def test_turning_a_masks_knobs_runs_no_model(server: Server) -> None:
+    graph = api("mask_only")
+    server.run_well(graph)
+    turned = changed(graph, "DiffEdit_MaskRefine", grow=3)
+    run = server.run_well(turned)
+    rerun = {turned[number]["class_type"] for number in set(turned) - run.cached}
+    assert rerun == {"DiffEdit_MaskRefine", "MaskToImage", "SaveImage"}
+
+
+def test_a_new_mask_inverts_nothing_again(server: Server) -> None:
+    graph = quick(api("diffedit"))
+    server.run_well(graph)
+    turned = changed(graph, "DiffEdit_MaskRefine", grow=3)
+    run = server.run_well(turned)
+    assert {the(graph, kind) for kind in ("DiffEdit_DiffEditMask", "DiffEdit_DDIMInvert", "VAEEncode")} <= run.cached
+    assert the(graph, "DiffEdit_MaskedDenoise") not in run.cached
+
+
+def test_an_interrupted_inversion_spoils_nothing_after_it(server: Server) -> None:
+    graph = quick(api("diffedit"))
+    before = shown(server, server.run_well(graph), the(graph, "SaveImage"))
+    endless = server.queue(changed(graph, "DiffEdit_DDIMInvert", steps=999, iterations=20))
+    while not server.get("/queue")["queue_running"]:
+        time.sleep(0.05)
+    time.sleep(2)  # everything before the inversion is cached
+    server.post("/interrupt")
+    run = server.wait(endless, 60)
+    (interruption,) = run.messages("execution_interrupted")
+    assert interruption["node_type"] == "DiffEdit_DDIMInvert"
+    again = changed(graph, "DiffEdit_DDIMInvert", check=True)  # another key in the cache: it must run
+    run = server.run_well(again)
+    assert the(graph, "DiffEdit_DDIMInvert") not in run.cached
+    np.testing.assert_array_equal(shown(server, run, the(graph, "SaveImage")), before)
+
+
+def test_fifty_prompts_do_not_grow_the_server(server: Server) -> None:
+    """Eight pictures a prompt. Their panels, pictures, masks and trajectory are some 10 MiB, so a node that kept what it
+    made would show as 300 MiB; one that kept only trajectories as 40.
+    """
+    graph = api("demo")
+    scene = the(graph, "DiffEdit_DemoScene")
+    graph = with_node(graph, "90", "RepeatImageBatch", image=[scene, 0], amount=8)
+    for node in graph.values():
+        for name, value in node["inputs"].items():
+            if value == [scene, 0] and node["class_type"] != "RepeatImageBatch":
+                node["inputs"][name] = ["90", 0]
+    graph = changed(graph, "DiffEdit_DDIMInvert", steps=30)
+    graph = changed(graph, "DiffEdit_DiffEditMask", draws=2)
+    resident = []
+    for seed in range(50):
+        server.run_well(changed(graph, "DiffEdit_DemoScene", seed=seed))
+        resident.append(server.memory)
+    growth = (min(resident[-10:]) - max(resident[10:20])) / MIB
+    assert growth < 30, [size // MIB for size in resident]
+
+
+def test_a_missing_checkpoint_is_one_clear_message(server: Server) -> None:
+    graph = changed(api("diffedit"), "CheckpointLoaderSimple", ckpt_name="absent.safetensors")
+    with pytest.raises(RefusedError) as refusal:
+        server.queue(graph)
+    (errors,) = refusal.value.args[0]["node_errors"].values()
+    assert errors["class_type"] == "CheckpointLoaderSimple"
+    (error,) = errors["errors"]
+    assert "absent.safetensors" in error["details"]
+
+
+def test_nothing_outside_this_machine_was_asked_for(server: Server) -> None:
+    assert not server.network_log.exists(), server.network_log.read_text()
+
+
+def test_the_watch_would_have_seen_it(installation: Installation, tmp_path) -> None:
+    log = tmp_path / "network.log"
+    attempt = "import socket\ntry: socket.create_connection(('192.0.2.1', 80), 1)\nexcept OSError: pass"
+    run_python(installation, "-c", attempt, PYTHONPATH=str(HERE / "loopback"), NETWORK_LOG=str(log))
+    assert "192.0.2.1" in log.read_text()
+
+
+def test_nothing_else_is_served(server: Server) -> None:
+    """Help pages and templates are, the pack's code is not."""
+    with pytest.raises(urllib.error.HTTPError):
+        server.fetch(f"/extensions/{FOLDER_NAME}/../nodes/fields.py")
