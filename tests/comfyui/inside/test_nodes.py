@@ -1,0 +1,255 @@
+"""The nodes as ComfyUI sees them: their schemas, and each of them run."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+
+import comfy.samplers
+import folder_paths
+import pytest
+import tiny
+import torch
+from conftest import pack
+
+masks = pack("diffedit_core.masks")
+toybox = pack("diffedit_core.toybox")
+refine = pack("diffedit_core.refine")
+
+
+def node_list():
+    return asyncio.run(asyncio.run(pack().comfy_entrypoint()).get_node_list())
+
+
+NODES = {node.__name__: node for node in node_list()}
+IDS = ["DiffEditMask", "FastMask", "DDIMInvert", "MaskedDenoise", "MaskRefine", "PasteBack", "Panels", "DemoModel"]
+IDS.append("DemoScene")
+
+
+def schema(name):
+    return NODES[name].GET_SCHEMA()
+
+
+def defaults(name):
+    """What the widgets say when the node is put into a graph."""
+    widgets = (field for field in schema(name).inputs or [] if hasattr(field, "default"))
+    chosen = {field.id: field.default for field in widgets}
+    for field in schema(name).inputs or []:
+        if chosen.get(field.id, "") is None and getattr(field, "options", None):
+            chosen[field.id] = field.options[0]
+    return chosen
+
+
+def run(name, **inputs):
+    return NODES[name].execute(**{**defaults(name), **inputs})
+
+
+@pytest.fixture(autouse=True)
+def temp_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder_paths, "temp_directory", str(tmp_path))
+    return tmp_path
+
+
+def test_ids_are_forever():
+    assert list(NODES) == IDS
+    assert [schema(name).node_id for name in IDS] == [f"DiffEdit_{name}" for name in IDS]
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_every_schema_is_complete(name):
+    made = schema(name)
+    assert made.category == "DiffEdit" and made.display_name and made.description
+    fields = [*(made.inputs or []), *made.outputs]
+    assert len({field.id for field in fields}) == len(fields)
+    assert [field.id for field in fields if not field.tooltip] == []
+    assert all(output.display_name for output in made.outputs)
+    names = list(inspect.signature(NODES[name].execute).parameters.values())
+    takes_more = any(parameter.kind is parameter.VAR_KEYWORD for parameter in names)
+    ids = {field.id for field in made.inputs or []}
+    assert ids >= {parameter.name for parameter in names if parameter.kind is not parameter.VAR_KEYWORD}
+    assert takes_more or len(ids) == len(names)
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_comfyui_makes_its_description_of_every_node(name):
+    info = NODES[name].GET_NODE_INFO_V1()
+    assert info["python_module"] is not None or info["name"] == schema(name).node_id
+    optional = info["input"].get("optional", {})
+    assert set(optional) == {field.id for field in schema(name).inputs or [] if field.optional}
+    order = [field.id for field in schema(name).inputs or []]
+    required = [field.id for field in schema(name).inputs or [] if not field.optional]
+    assert order == required + list(optional)  # what came later stands last
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_execute_unpacks_calls_and_wraps(name):
+    body = inspect.getsource(NODES[name].execute).split("io.NodeOutput:", 1)[1].strip().splitlines()
+    assert len(body) <= 8
+
+
+def test_defaults_are_the_cores():
+    found, settings = defaults("DiffEditMask"), pack("diffedit_core.editing").MaskSettings()
+    for name in ("strength", "draws", "statistic", "rule", "paired", "steps", "guidance"):
+        assert found[name] == getattr(settings, name)
+    edit, settings = defaults("MaskedDenoise"), pack("diffedit_core.editing").EditSettings()
+    assert (edit["guidance"], edit["background"], edit["edges"]) == (settings.guidance, settings.background, "hard")
+    climb = defaults("DDIMInvert")
+    assert (climb["steps"], climb["strength"], climb["guidance"]) == (settings.steps, settings.strength, 1.0)
+    assert climb["scheduler"] in comfy.samplers.SCHEDULER_NAMES and climb["scheduler"] == "ddim_uniform"
+
+
+def test_mask_refine_has_every_operation_and_its_defaults_do_nothing():
+    fields = {field.id for field in schema("MaskRefine").inputs}
+    assert fields == {"mask", "rule", "value", "picture", *refine.Refinement.__dataclass_fields__}
+    mask = torch.rand((2, 40, 56), generator=torch.Generator().manual_seed(0))
+    assert run("MaskRefine", mask=mask)[0].equal(mask)
+
+
+@pytest.mark.parametrize("name", ["DiffEditMask", "FastMask"])
+@pytest.mark.parametrize("family", list(tiny.FAMILIES))
+def test_mask_nodes(name, family, temp_folder):
+    texts = {"source": tiny.text("a cat", family), "target": tiny.text("a dog", family)}
+    output = run(name, model=tiny.model(family), latent=tiny.latent(family, 3), **texts, draws=2)
+    mask, heatmap = output.args
+    assert mask.shape == heatmap.shape == (3, 64, 64)
+    share = f"{100 * float(mask.mean()):.1f} % of the picture"
+    assert output.ui["text"] == (masks.advice(mask) or share,)
+    assert [(temp_folder / shown["filename"]).exists() for shown in output.ui["images"]] == [True] * 3
+
+
+def test_equal_texts_are_said_on_the_node():
+    text = tiny.text("a cat")
+    output = run("DiffEditMask", model=tiny.model(), latent=tiny.latent(), source=text, target=text, draws=1)
+    assert output.args[0].count_nonzero() == 0
+    assert "the two texts make no difference" in output.ui["text"][0]
+
+
+@pytest.mark.parametrize("rule", list(masks.RULES))
+def test_refining_the_heatmap_by_a_rule_cuts_the_same_mask(rule):
+    """So a graph can keep the heatmap and turn the rule without a model."""
+    texts = {"source": tiny.text("a cat"), "target": tiny.text("a dog")}
+    mask, heatmap = run("DiffEditMask", model=tiny.model(), latent=tiny.latent(), **texts, draws=2, rule=rule).args
+    assert run("MaskRefine", mask=heatmap, rule=rule)[0].equal(mask)
+
+
+@pytest.mark.parametrize("family", list(tiny.FAMILIES))
+def test_inverting_and_denoising(family):
+    model, latent, empty = tiny.model(family), tiny.latent(family), tiny.text("", family)
+    inverted = run("DDIMInvert", model=model, latent=latent, conditioning=empty, steps=5, strength=0.6, check=True)
+    trajectory, noisy, error = inverted.args
+    assert noisy["samples"].shape == latent["samples"].shape
+    assert error > 0 and inverted.ui == {"text": (f"round trip error {error:.2%}",)}
+    mask = (torch.arange(64) < 32).float().expand(1, 64, 64)
+    texts = {"positive": tiny.text("a dog", family), "negative": empty}
+    edited = run("MaskedDenoise", model=model, trajectory=trajectory, mask=mask, **texts)[0]["samples"]
+    assert edited[..., 4:].equal(latent["samples"][..., 4:])
+    assert not edited.isclose(latent["samples"]).all()
+
+
+def picture(height=64, width=64, seed=0):
+    return torch.rand((1, height, width, 3), generator=torch.Generator().manual_seed(seed))
+
+
+def half(height=64, width=64):
+    return (torch.arange(width) < width // 2).float().expand(1, height, width)
+
+
+def test_paste_back_keeps_the_original_outside_the_mask():
+    original, edited = picture(), picture(seed=1)
+    pasted = run("PasteBack", original=original, edited=edited, mask=half(), feather=4.0)[0]
+    assert pasted[:, :, 32:].equal(original[:, :, 32:])
+    assert pasted[:, :, :8].equal(edited[:, :, :8])
+
+
+def test_paste_back_puts_what_the_vae_cropped_where_it_was():
+    original, edited = picture(67, 85), picture(64, 80, seed=1)
+    everything = run("PasteBack", original=original, edited=edited, mask=torch.ones(1, 64, 80), feather=0.0)[0]
+    assert everything[:, 1:65, 2:82].equal(edited)
+    rest = torch.ones(67, 85, dtype=torch.bool)
+    rest[1:65, 2:82] = False
+    assert everything[0][rest].equal(original[0][rest])
+    whole = run("PasteBack", original=original, edited=edited, mask=torch.ones(1, 67, 85), feather=0.0)[0]
+    assert whole.equal(everything)
+
+
+def test_the_crop_is_comfyuis_own():
+    import comfy.sd
+
+    for size in ((67, 85), (64, 80), (71, 66)):
+        original = picture(*size)
+        kept = comfy.sd.VAE.vae_encode_crop_pixels(_Vae(), original)
+        placed = run("PasteBack", original=original, edited=kept, mask=torch.ones(1, *kept.shape[1:3]), feather=0.0)[0]
+        assert placed.equal(original)
+
+
+class _Vae:
+    """The two things that the method above asks of a VAE."""
+
+    crop_input, output_channels = True, 3
+
+    def spacial_compression_encode(self):
+        return 8
+
+
+def test_alpha_is_left_behind_and_batches_broadcast():
+    original = torch.cat([picture(), torch.ones(1, 64, 64, 1)], -1)
+    edited = torch.cat([picture(seed=1), picture(seed=2)])
+    assert run("PasteBack", original=original, edited=edited, mask=half())[0].shape == (2, 64, 64, 3)
+
+
+@pytest.mark.parametrize(("edited", "mask"), [((48, 64), (64, 64)), ((64, 64), (32, 64)), ((128, 128), (64, 64))])
+def test_other_sizes_are_refused_with_both(edited, mask):
+    with pytest.raises(ValueError, match=r"is \d+x\d+ but the .* is \d+x\d+; use"):
+        run("PasteBack", original=picture(), edited=picture(*edited), mask=torch.ones(1, *mask))
+
+
+def test_refined_masks_get_the_pictures_size():
+    refined = run("MaskRefine", mask=half(64, 80), picture=picture(67, 85))[0]
+    assert refined.shape == (1, 67, 85)
+    assert refined[:, 1:65, 2:82].equal(half(64, 80))
+    assert refined[:, 0].count_nonzero() == 0
+    with pytest.raises(ValueError, match="picture is 64x64 but the mask is 80x64"):
+        run("MaskRefine", mask=half(64, 80), picture=picture())
+
+
+def test_refining_snaps_to_the_edges_of_a_picture():
+    """A heatmap that is only roughly where a bright square is."""
+    shown = torch.full((1, 64, 64, 3), 0.2)
+    shown[:, 16:48, 16:48] = 0.9
+    y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
+    rough = torch.exp(-((y - 35) ** 2 + (x - 30) ** 2) / 300.0)[None]
+    snapped = run("MaskRefine", mask=rough, rule="otsu", edge_snap="grabcut", picture=shown)[0]
+    square = torch.zeros(1, 64, 64)
+    square[:, 16:48, 16:48] = 1
+    assert float((snapped * square).sum() / ((snapped + square) > 0).sum()) > 0.95
+    with pytest.raises(ValueError, match="give it the picture"):
+        run("MaskRefine", mask=rough, edge_snap="grabcut")
+
+
+def test_panels_show_all_three(temp_folder):
+    original, edited = picture(67, 85), picture(64, 80, seed=1)
+    output = run("Panels", original=original, mask=half(64, 80), edited=edited, caption="a dog")
+    sheet = output[0]
+    assert sheet.shape[0] == 1 and sheet.shape[2] > 3 * 85 and sheet.shape[3] == 3
+    saved = output.ui.as_dict()["images"] if not isinstance(output.ui, dict) else output.ui["images"]
+    assert (temp_folder / saved[0]["filename"]).exists()
+    several = run(
+        "Panels", original=original, mask=half(64, 80).expand(2, -1, -1), edited=edited.expand(2, -1, -1, -1)
+    )[0]
+    assert several.shape[0] == 2
+
+
+@pytest.mark.parametrize("kind", toybox.KINDS)
+def test_demo_scenes_are_edits_with_their_truth(kind):
+    shown, source, target, region, truth = run("DemoScene", seed=3, kind=kind).args
+    assert shown.shape == truth.shape == (1, 128, 128, 3) and region.shape == (1, 128, 128)
+    assert source != target
+    changed = (shown != truth).any(-1)
+    assert (region[changed] > 0).all() and not changed[region == 0].any()
+
+
+def test_no_node_logs_or_prints_of_itself(capsys, caplog):
+    caplog.set_level(logging.INFO)
+    run("MaskRefine", mask=half())
+    assert capsys.readouterr() == ("", "") and caplog.text == ""

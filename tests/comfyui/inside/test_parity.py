@@ -1,0 +1,99 @@
+"""The same weights in ComfyUI and in diffusers: the two hosts give the same heatmaps, trajectories and edits."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import replace
+
+import comfy.model_sampling
+import pytest
+import torch
+from conftest import PACK, pack
+
+demo = pack("diffedit_core.hosts.comfyui_demo")
+host = pack("diffedit_core.hosts.comfyui")
+editing = pack("diffedit_core.editing")
+
+SOURCE, TARGET = "a red circle on a wooden table, and a star", "a blue square on a wooden table, and a star"
+SCALE = 0.18215  # SD1.5's: the core's latents in a diffusers host are in these units
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A pipeline's folder with reference.pt, made where diffusers is."""
+    python = os.environ.get("DIFFEDIT_PYTHON", str(PACK / ".venv/bin/python"))
+    made = tmp_path_factory.mktemp("reference")
+    script = str(PACK / "tests/comfyui/inside/reference.py")
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+    try:
+        subprocess.run([python, "-c", "import diffusers, transformers"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip(f"{python} has no diffusers; make it with: make .venv/ready, or name another in DIFFEDIT_PYTHON")
+    run = subprocess.run([python, script, str(made)], capture_output=True, text=True, env=environment)
+    assert run.returncode == 0, run.stderr
+    return made
+
+
+@pytest.fixture(scope="module")
+def loaded(folder):
+    with torch.inference_mode():
+        return demo.demo_model(folder)
+
+
+@pytest.fixture(params=["epsilon", "v_prediction"])
+def case(request, folder, loaded):
+    """(MODEL, reference) for either prediction; the network is one, and only what its output means differs."""
+    reference = torch.load(folder / "reference.pt")
+
+    class Sampling(comfy.model_sampling.ModelSamplingDiscrete, comfy.model_sampling.V_PREDICTION):
+        pass
+
+    model = loaded[0].clone()
+    if request.param == "v_prediction":
+        model.add_object_patch("model_sampling", Sampling(model.model.model_config))
+    return model, reference[request.param]
+
+
+def text(clip, words):
+    return clip.encode_from_tokens_scheduled(clip.tokenize(words))
+
+
+def test_text_encoder_and_autoencoder(loaded, folder):
+    _, clip, vae = loaded
+    reference = torch.load(folder / "reference.pt")
+    expected = reference["epsilon"]
+    torch.testing.assert_close(text(clip, SOURCE)[0][0], expected["text"], rtol=0, atol=1e-4)
+    torch.testing.assert_close(vae.encode(reference["picture"]) * SCALE, expected["latent"], rtol=0, atol=1e-4)
+    torch.testing.assert_close(vae.decode(expected["latent"] / SCALE), expected["decoded"], rtol=0, atol=1e-4)
+
+
+def test_heatmaps(case, loaded):
+    model, expected = case
+    how = editing.MaskSettings(draws=4, statistic="mean_abs")
+    latent = {"samples": expected["latent"] / SCALE}
+    texts = (text(loaded[1], SOURCE), text(loaded[1], TARGET))
+    _, heatmap = host.find_mask(model, latent, *texts, how, 3)
+    assert float(expected["heatmap"].std()) > 5e-3  # there is something to agree on
+    size = heatmap.shape[-2:]
+    fitted = pack("diffedit_core.masks").fit(expected["heatmap"], size)
+    torch.testing.assert_close(heatmap, fitted, rtol=0, atol=1e-4)
+
+
+def test_trajectories_and_edits(case, loaded):
+    model, expected = case
+    latent = {"samples": expected["latent"] / SCALE}
+    how = host.InversionSettings(steps=20, strength=0.6, iterations=1)
+    inverted, _, _ = host.invert_picture(model, latent, text(loaded[1], SOURCE), how)
+    torch.testing.assert_close(torch.tensor(inverted.trajectory.sigmas), torch.tensor(expected["sigmas"]))
+    torch.testing.assert_close(inverted.trajectory.latents, expected["trajectory"], rtol=1e-4, atol=1e-4)
+    mask = (torch.arange(128) < 64).float().expand(1, 128, 128)
+    texts = {"positive": text(loaded[1], TARGET), "negative": text(loaded[1], "")}
+    edit = replace(editing.EditSettings(), guidance=3.0)
+    edited = host.masked_denoise(model, inverted, mask, texts, edit, 0)["samples"]
+    torch.testing.assert_close(edited * SCALE, expected["edited"], rtol=1e-4, atol=3e-4)
+
+
+def test_a_folder_without_a_model_says_so(tmp_path):
+    with pytest.raises(ValueError, match="there is no model in .*install this pack again"):
+        demo.demo_model(tmp_path)
