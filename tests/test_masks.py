@@ -142,6 +142,14 @@ def test_fit_moves_nothing(size):
     assert fitted.shape == (1, h, w) and fitted.dtype == torch.float32
 
 
+def test_fitting_to_fewer_cells_averages_what_it_cannot_show():
+    checkerboard = (torch.arange(64)[:, None] + torch.arange(64)).remainder(2).float()[None]
+    torch.testing.assert_close(fit(checkerboard, (8, 8)), torch.full((1, 8, 8), 0.5), atol=0.02, rtol=0)
+    line = torch.zeros(1, 64, 64)
+    line[:, :, 13] = 1
+    assert float(fit(line, (8, 8)).mean()) == pytest.approx(1 / 64, rel=0.05)
+
+
 def test_fit_at_the_same_size_changes_no_value_and_gives_floats():
     mask = TRUE_BLOB
     assert torch.equal(fit(mask, (20, 20)), mask.float()) and fit(mask, (20, 20)).dtype == torch.float32
