@@ -47,7 +47,7 @@ def test_links_join_sockets_of_one_type(name: str, object_info: dict) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_without_the_pack_can_find_it(name: str) -> None:
-    version = re.search(r'^version = "(.+?)"', (PACK / "pyproject.toml").read_text(), re.MULTILINE)[1]
+    (version,) = re.findall(r'^version = "(.+?)"', (PACK / "pyproject.toml").read_text(), re.MULTILINE)
     for node in ui(name)["nodes"]:
         if node["type"].startswith("DiffEdit_"):
             assert node["properties"]["cnr_id"] == "diffedit" and node["properties"]["ver"] == version
