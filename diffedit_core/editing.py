@@ -34,20 +34,25 @@ Progress = Callable[[str], OnStep]
 """Names the stage that begins ("mask", "invert" or "decode") and gets the callback for its steps."""
 
 
-class Host(Protocol):
-    """A text-to-image model with everything around it that an edit needs."""
+class Denoisers(Protocol):
+    """A text-to-image model as the method sees it, on latents."""
 
     @property
     def process(self) -> NoiseProcess: ...
     @property
-    def multiple(self) -> int: ...
-    @property
     def chunk(self) -> int: ...
     def sigmas(self, steps: int) -> tuple[float, ...]: ...
-    def encode(self, picture: Tensor) -> Tensor: ...
-    def decode(self, latent: Tensor) -> Tensor: ...
     def denoiser(self, text: Text, negative: Text = "", guidance: float = 1.0) -> Denoise: ...
     def denoiser_pair(self, source: Text, target: Text, negative: Text = "", guidance: float = 1.0) -> DenoisePair: ...
+
+
+class Host(Denoisers, Protocol):
+    """The same with everything around it that an edit of a picture needs."""
+
+    @property
+    def multiple(self) -> int: ...
+    def encode(self, picture: Tensor) -> Tensor: ...
+    def decode(self, latent: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -153,9 +158,9 @@ def find_mask(
 
 
 def find_heatmap(
-    host: Host, x0: Tensor, source: Text, target: Text, how: MaskSettings, seed: int, progress: Progress | None
+    host: Denoisers, x0: Tensor, source: Text, target: Text, how: MaskSettings, seed: int, progress: Progress | None
 ) -> Tensor:
-    """[B, h, w]."""
+    """[B, ...], at the latent's size."""
     noise = paired_noise(seeded_noise(seed)) if how.paired else seeded_noise(seed)
     statistic = "mean_abs" if how.fast else how.statistic
     on_step = progress("mask") if progress else None

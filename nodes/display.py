@@ -18,6 +18,12 @@ def show_mask(node: type[io.ComfyNode], mask: Tensor) -> dict[str, Any]:
     return {**ui.PreviewMask(mask, cls=node).as_dict(), **show_text(node, text)}
 
 
+def show_advice(node: type[io.ComfyNode], mask: Tensor) -> dict[str, Any] | None:
+    """Only what to turn where the mask looks unlikely."""
+    text = advice(mask)
+    return show_text(node, text) if text else None
+
+
 def show_text(node: type[io.ComfyNode], text: str) -> dict[str, Any]:
     server = getattr(PromptServer, "instance", None)
     node_id = node.hidden.unique_id if node.hidden else None

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..diffedit_core.decoding import BACKGROUNDS
 from ..diffedit_core.editing import EditSettings
 from ..diffedit_core.hosts.comfyui import masked_denoise
+from .display import show_advice
 from .fields import CATEGORY, Trajectory, seed, supported
 
 
@@ -54,6 +55,7 @@ class MaskedDenoise(io.ComfyNode):
                 ),
             ],
             outputs=[io.Latent.Output("edited", display_name="latent", tooltip="The edited picture, for VAE Decode.")],
+            hidden=[io.Hidden.unique_id],
             search_aliases=["diffedit", "inpaint", "edit with text"],
         )
 
@@ -63,4 +65,5 @@ class MaskedDenoise(io.ComfyNode):
     ) -> io.NodeOutput:
         how = EditSettings(guidance=guidance, background=background, soft=edges == "soft")
         texts = {"positive": positive, "negative": negative, "source": source}
-        return io.NodeOutput(masked_denoise(model, trajectory, mask, texts, how, seed))
+        edited = masked_denoise(model, trajectory, mask, texts, how, seed)
+        return io.NodeOutput(edited, ui=show_advice(cls, mask))

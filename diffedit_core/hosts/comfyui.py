@@ -64,7 +64,7 @@ def find_mask(
 ) -> tuple[Tensor, Tensor]:
     """The mask and its heatmap, [B, H, W] each. A video gets one mask: what changes in any frame may change in all."""
     samples = _samples(model, latent)
-    size = tuple(n * _pixels(model) for n in samples.shape[-2:])
+    size = (samples.shape[-2] * _pixels(model), samples.shape[-1] * _pixels(model))
 
     def loop(host: LoopHost, x0: Tensor, on_step: OnStep) -> Tensor:
         return core_heatmap(host, x0, "source", "positive", how, seed, lambda stage: on_step)
@@ -119,6 +119,7 @@ def masked_denoise(
     """The picture under the text "positive" inside the mask; ``texts`` may also hold "negative" and "source"."""
     _check_family(model, inverted.family)
     _check_background(how.background, texts)
+    warn_if_unlikely(mask)
     samples, sigmas = inverted.picture["samples"], inverted.trajectory.sigmas
     planes = _latent_mask(mask, samples, inverted.pixels, how.soft)
 

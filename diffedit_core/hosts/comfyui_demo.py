@@ -39,7 +39,7 @@ class Multiple(Fraction):
     def __mul__(self, width: int) -> int:  # type: ignore[override]
         return int(super().__mul__(width))
 
-    __rmul__ = __mul__
+    __rmul__ = __mul__  # type: ignore[assignment]
 
 
 def _unet(folder: Path) -> Any:

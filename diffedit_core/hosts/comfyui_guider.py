@@ -70,6 +70,8 @@ class LoopGuider(comfy.samplers.CFGGuider):
             predictions = calculate({**together, "model_options": model_options})
         else:
             predictions = comfy.samplers.calc_cond_batch(self.inner_model, conds, x, timestep, model_options)
+        for text, prediction in zip(texts, predictions, strict=True):
+            _check_in_force(text, prediction, float(timestep[0]))
         return [
             comfy.samplers.sampling_function(
                 self.inner_model,
@@ -85,13 +87,23 @@ class LoopGuider(comfy.samplers.CFGGuider):
         ]
 
 
+def _check_in_force(text: str, prediction: Tensor, sigma: float) -> None:
+    """ComfyUI predicts 0 under a text that is out of its timestep range; the contrast would be the other text's all."""
+    if not prediction.any():
+        name = "target" if text == "positive" else text
+        raise ValueError(
+            f"the {name} text is not in force at noise level {sigma:.3f}; widen its timestep range, "
+            "or choose another strength"
+        )
+
+
 def _answer(prediction: Tensor) -> Callable[[dict[str, Any]], list[Tensor]]:
     return lambda _: [prediction, torch.zeros_like(prediction)]
 
 
 @dataclass(frozen=True)
 class LoopHost:
-    """The core's host, for as long as a loop runs. A text is the name of its conditioning."""
+    """The core's denoisers, for as long as a loop runs. A text is the name of its conditioning."""
 
     guider: LoopGuider
     extra_args: dict[str, Any]
@@ -109,14 +121,14 @@ class LoopHost:
     def sigmas(self, steps: int) -> tuple[float, ...]:
         return full_schedule(self.sampling, steps)
 
-    def denoiser(self, text: str, negative: str = "", guidance: float = 1.0) -> Denoise:
+    def denoiser(self, text: Any, negative: Any = "", guidance: float = 1.0) -> Denoise:
         if guidance != 1 and "negative" not in self.guider.conds:
             raise ValueError(
                 f"guidance {guidance} leads away from a negative conditioning; connect one, or set guidance to 1"
             )
         return lambda x, sigma: self._predict(x, sigma, Ask((text,), guidance))
 
-    def denoiser_pair(self, source: str, target: str, negative: str = "", guidance: float = 1.0) -> DenoisePair:
+    def denoiser_pair(self, source: Any, target: Any, negative: Any = "", guidance: float = 1.0) -> DenoisePair:
         def denoise_pair(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
             x0_source, x0_target = self._predict(x, sigma, Ask((source, target))).chunk(2)
             return x0_source, x0_target

@@ -335,6 +335,20 @@ def test_equal_texts_give_an_empty_mask_and_a_warning(caplog):
     assert "the two texts make no difference" in caplog.text
 
 
+def test_a_text_that_is_not_in_force_at_the_contrasts_level_is_an_error():
+    """ComfyUI would predict 0 for it, and the contrast would be the other text's prediction."""
+    late = tiny.text("a dog", start_percent=0.9, end_percent=1.0)
+    with pytest.raises(ValueError, match=r"target text is not in force at noise level \d.*widen its timestep range"):
+        host.find_mask(tiny.model(), tiny.latent(), tiny.text("a cat"), late, FIND, 0)
+
+
+def test_an_empty_mask_gives_the_picture_and_a_warning(caplog):
+    trajectory, _, _ = climb(tiny.model(), tiny.latent())
+    edited = denoise(tiny.model(), trajectory, torch.zeros(1, 64, 64))
+    assert edited.equal(tiny.latent()["samples"])
+    assert "the mask is empty" in caplog.text
+
+
 def test_latents_of_another_family_are_refused():
     with pytest.raises(ValueError, match=r"\[1, 16, 8, 8\] but this model works on \[batch, 4"):
         find(tiny.model(), tiny.latent("sd3"))

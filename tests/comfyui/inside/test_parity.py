@@ -95,5 +95,5 @@ def test_trajectories_and_edits(case, loaded):
 
 
 def test_a_folder_without_a_model_says_so(tmp_path):
-    with pytest.raises(ValueError, match="there is no model in .*install this pack again"):
+    with pytest.raises(ValueError, match=r"there is no model in .*install this pack again"):
         demo.demo_model(tmp_path)
