@@ -121,7 +121,8 @@ def grabcut(mask: np.ndarray, picture: np.ndarray, radius: int, heatmap: np.ndar
     if near.all() or not core.any():  # GrabCut needs to be sure of something on either side
         return inside.astype(np.float32)
     cv2.setRNGSeed(0)  # its k-means draws from OpenCV's own generator; the same mask every time
-    cv2.grabCut(np.ascontiguousarray(picture), labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 5)  # type: ignore[call-overload]
+    picture, colours = np.ascontiguousarray(picture), (np.zeros((1, 65)), np.zeros((1, 65)))  # of either side, filled
+    cv2.grabCut(picture, labels, (0, 0, 0, 0), *colours, 5, cv2.GC_INIT_WITH_MASK)
     return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
 
 

@@ -198,11 +198,31 @@ def test_grabcut_stays_within_its_radius_of_the_mask():
     assert iou(snapped, here) > 0.97
 
 
+def many_colours(region: torch.Tensor) -> torch.Tensor:
+    """Patches of 4x4 in four colours inside and four others outside: both sides have one mean and one covariance."""
+    rows, columns = torch.arange(SIZE)[:, None] // 4, torch.arange(SIZE) // 4
+    which = (2 * (rows % 2) + columns % 2).expand(SIZE, SIZE)
+    inside = torch.tensor([[0.0, 0, 0], [1, 1, 0], [1, 0, 1], [0, 1, 1]])
+    picture = torch.lerp((1 - inside)[which], inside[which], region[0, :, :, None])
+    grain = 0.02 * torch.randn(picture.shape, generator=torch.Generator().manual_seed(0))
+    return (picture * 0.8 + 0.1 + grain).clamp(0, 1)[None]
+
+
+@pytest.mark.parametrize("sloppy", [disc(20), disc(16, 35, 29)], ids=["too large", "shifted"])
+def test_grabcut_tells_sides_of_several_colours_apart(sloppy):
+    truth = disc(16)
+    snapped = refine(sloppy, Refinement(edge_snap="grabcut"), picture=many_colours(truth))
+    assert iou(snapped, truth) > 0.97
+
+
 def test_grabcut_is_the_same_every_time():
-    how, picture = Refinement(edge_snap="grabcut"), two_colours(disc(16), noise=0.2)
-    first = refine(disc(18), how, picture=picture)
-    refine(disc(12), how, picture=two_colours(disc(9), noise=0.1))  # others in between
-    assert torch.equal(refine(disc(18), how, picture=picture), first)
+    """On colours that k-means can group in several ways, with other masks in between."""
+    how, generator = Refinement(edge_snap="grabcut"), torch.Generator().manual_seed(0)
+    pictures = torch.rand(8, SIZE, SIZE, 3, generator=generator)
+    masks = disc(18).expand(8, -1, -1)
+    first = refine(masks, how, picture=pictures)
+    for i in reversed(range(8)):
+        assert torch.equal(refine(masks[i : i + 1], how, picture=pictures[i : i + 1]), first[i : i + 1])
 
 
 @pytest.mark.parametrize("snap", ["grabcut", "guided"])
