@@ -10,13 +10,14 @@ from PIL import Image
 from pipelines import random_pipeline
 
 import diffedit_core
-from diffedit_core import EditSettings, MaskSettings, edit, find_mask
+from diffedit_core import EditSettings, MaskSettings, decoding, edit, find_mask
+from diffedit_core.compositing import paste
 from diffedit_core.contrast import contrast
 from diffedit_core.decoding import BACKGROUNDS
-from diffedit_core.denoiser import levels_up_to, seeded_noise
+from diffedit_core.denoiser import levels_up_to, paired_noise, seeded_noise
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import invert
-from diffedit_core.masks import RULES, fit, threshold
+from diffedit_core.masks import RULES, cells, fast_mask, fit, threshold
 from diffedit_core.refine import Refinement, refine
 
 FEW = EditSettings(steps=4, strength=0.75)
@@ -79,21 +80,55 @@ def test_seeds_reproduce_and_differ(host, picture):
     assert torch.equal(first.heatmap, again.heatmap) and not torch.equal(first.heatmap, other.heatmap)
 
 
-def test_the_edit_is_its_steps_one_after_the_other(host, picture):
-    """By hand, from the modules: contrast, rule, inversion."""
-    picture = picture[:, :48, :64]
-    result = edit(host, picture, *TEXTS, finding=replace(QUICK, rule="zscore"), editing=FEW, seed=5)
-    x0 = host.encode(picture)
-    sigma = host.process.sigma_at(0.5)
-    heatmap = contrast(
-        host.denoiser_pair(*TEXTS), x0, host.process, sigma, noise=seeded_noise(5), draws=2, statistic="signed"
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("background", BACKGROUNDS)
+def test_every_setting_of_the_decoding_reaches_its_place(host, picture, background, soft):
+    """By hand, from the modules: inversion, background, decoding, pasting."""
+    picture, mask = picture[:, :48, :64], some_mask(48, 64)
+    how = EditSettings(
+        steps=4,
+        strength=0.75,
+        guidance=5.0,
+        negative="blurred",
+        background=background,
+        soft=soft,
+        inversion_text="fruits",
+        inversion_guidance=1.5,
+        iterations=1,
+        feather=3.0,
     )
-    assert torch.equal(result.heatmap, heatmap)
-    assert torch.equal(result.mask, threshold(fit(heatmap, (48, 64)), "zscore"))
-    sigmas = levels_up_to(0.75, host.sigmas(4))
-    assert len(sigmas) == 4
-    trajectory = invert(host.denoiser(""), x0, host.process, sigmas)
-    assert trajectory.latents.shape == (4, 1, 4, 6, 8)
+    result = edit(host, picture, *TEXTS, mask=mask, editing=how, seed=9)
+
+    x0, sigmas = host.encode(picture), levels_up_to(0.75, host.sigmas(4))
+    invert_under = host.denoiser("fruits", guidance=1.5)
+    trajectory = invert(invert_under, x0, host.process, sigmas, iterations=1)
+    outside = {
+        "retrace": decoding.retrace(trajectory),
+        "noised": decoding.noised(x0, sigmas, host.process, seeded_noise(9)(0, x0.shape[1:])),
+        "source": decoding.source(trajectory, host.denoiser(TEXTS[0], "blurred", 5.0)),
+    }[background]
+    planes = cells(mask, (6, 8), soft)[:, None]
+    latent = decoding.decode(host.denoiser(TEXTS[1], "blurred", 5.0), sigmas, planes, outside)
+    assert torch.equal(result.picture, paste(picture, host.decode(latent), mask, 3.0))
+
+
+@pytest.mark.parametrize(
+    ("finding", "statistic", "noise"),
+    [
+        (replace(QUICK, draws=4), "signed", seeded_noise(3)),
+        (replace(QUICK, draws=4, statistic="mean_abs"), "mean_abs", seeded_noise(3)),
+        (replace(QUICK, draws=4, paired=True), "signed", paired_noise(seeded_noise(3))),
+        (replace(QUICK, draws=4, fast=True), "mean_abs", seeded_noise(3)),
+    ],
+)
+def test_every_setting_of_the_contrast_reaches_its_place(host, picture, finding, statistic, noise):
+    picture = picture[:, :48, :64]
+    mask, heatmap = find_mask(host, picture, *TEXTS, finding=replace(finding, strength=0.7), seed=3)
+    x0, sigma = host.encode(picture), host.process.sigma_at(0.7)
+    by_hand = contrast(host.denoiser_pair(*TEXTS), x0, host.process, sigma, noise=noise, draws=4, statistic=statistic)
+    assert torch.equal(heatmap, by_hand)
+    expected = (fit(fast_mask(by_hand), (48, 64)) > 0.5) if finding.fast else threshold(fit(by_hand, (48, 64)))
+    assert torch.equal(mask, expected.float())
 
 
 def test_find_mask_is_the_edits_first_step(host, picture):
