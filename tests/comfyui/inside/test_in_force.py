@@ -20,6 +20,7 @@ from conftest import pack
 host = pack("diffedit_core.hosts.comfyui")
 guider = pack("diffedit_core.hosts.comfyui_guider")
 editing = pack("diffedit_core.editing")
+core_heatmap = editing.find_heatmap
 
 FIND = editing.MaskSettings(draws=2)
 CLIMB = host.InversionSettings(steps=5, strength=0.6)
@@ -200,6 +201,33 @@ def test_a_contrast_predicts_what_each_text_alone_does(change):
     for one, other in zip(together, alone, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
     assert not together[0].isclose(together[1]).all()
+
+
+def of_each_image(family, texts):
+    """Hints and extra channels of their own for each of two images."""
+    given = {"concat_latent_image": tiny.latent(batch=2, seed=9)["samples"], "concat_mask": MASK[:, None]}
+    hint = torch.rand((2, 3, 64, 64), generator=torch.Generator().manual_seed(4))
+    model, controlled = with_controlnet(tiny.model(family), texts)
+    for (_, options), *_ in controlled:
+        options.update(given, control=options["control"].copy().set_cond_hint(hint, 1.0))
+    return model, controlled
+
+
+@pytest.mark.parametrize("family", ["sd15", "inpaint"])
+def test_draws_that_go_together_meet_their_own_images_conditions(family):
+    model, (source, target, _) = of_each_image(family, texts())
+    found = {}
+
+    def loop(bound, x0, on_step):
+        bound = replace(bound, chunk=chunk)
+        return core_heatmap(bound, x0, "source", "positive", replace(FIND, draws=5), 0, None)
+
+    for chunk in (1, 3):
+        conditionings = {"source": source, "positive": target}
+        samples = tiny.latent(batch=2)["samples"]
+        found[chunk] = guider.run(model, samples, conditionings, (0.0, 0.8), loop, steps=5)
+    torch.testing.assert_close(found[1], found[3], rtol=1e-4, atol=1e-5)
+    assert not found[1][0].isclose(found[1][1]).all()
 
 
 def test_a_calculation_of_ones_own_is_asked_for_both_texts():
