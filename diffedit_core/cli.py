@@ -6,7 +6,8 @@ import json
 import logging
 import sys
 from argparse import ArgumentParser
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,10 +24,10 @@ from .refine import EDGE_SNAPS, Refinement
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 when done, 2 on input that cannot be worked with, 1 when memory runs out, 130 when interrupted."""
-    logging.basicConfig(format="diffedit: %(message)s", level=logging.WARNING, stream=sys.stderr, force=True)
     try:
         args = _parser().parse_args(argv)
-        report = args.run(args)
+        with _warnings_on_stderr():
+            report = args.run(args)
         print(json.dumps(report) if args.json else _in_words(report))
         return 0
     except KeyboardInterrupt:
@@ -40,6 +41,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _say(line: str, code: int) -> int:
     print(f"diffedit: {line}", file=sys.stderr)
     return code
+
+
+@contextmanager
+def _warnings_on_stderr() -> Iterator[None]:
+    logger, handler = logging.getLogger(__package__), logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("diffedit: %(message)s"))
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def _in_words(report: Mapping[str, Any]) -> str:

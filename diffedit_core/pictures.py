@@ -61,6 +61,8 @@ def open_picture(path: str | Path) -> Opened:
     """Any picture file that Pillow reads; 16 bit and CMYK become 8 bit RGB."""
     with _one_line(path):
         image = _opened(path)
+        if _is_deep(image):
+            logger.warning("%s has more than 8 bits a pixel; it is worked on, and written, in 8", path)
         profile = image.info.get("icc_profile")
         rgba = _rgba(image)
         own = _tensor(rgba)  # [1, H, W, 4]
@@ -189,12 +191,16 @@ def _is_transparent(image: Image.Image) -> bool:
     return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
 
 
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode.startswith("I") or image.mode == "F"
+
+
 def _rgba(image: Image.Image) -> Image.Image:
     if image.mode == "CMYK" and (profile := image.info.get("icc_profile")):
         with suppress(OSError, ImageCms.PyCMSError):  # a profile that cannot be read is as good as none
             own, screen = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
             image = ImageCms.profileToProfile(image, own, screen, outputMode="RGB") or image
-    if image.mode.startswith("I") or image.mode == "F":
+    if _is_deep(image):
         image = _eight_bits(image)
     return image.convert("RGBA")
 

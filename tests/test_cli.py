@@ -334,7 +334,7 @@ def start(*argv: object, **options) -> subprocess.Popen:
 
 def test_the_installed_command_keeps_stdout_for_the_json(model, picture):
     process = start("edit", picture, *TEXTS, *FEW, "--model", model, "--json", stderr=subprocess.PIPE)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 0
     assert json.loads(out)["evaluations"]["total"] == 16
     assert err == ""  # no bars where nobody looks on, no chatter from libraries
@@ -363,7 +363,7 @@ def test_bars_where_somebody_looks_on(model, picture):
     screen = Screen()
     process = start("edit", picture, *TEXTS, *FEW, "--model", model, stderr=screen.terminal)
     screen.watch(process)
-    assert process.wait(timeout=120) == 0
+    assert process.wait(timeout=600) == 0
     shown = screen.shown
     for stage in (b"mask", b"invert", b"decode"):
         assert stage in shown
@@ -376,7 +376,7 @@ def test_control_c_leaves_nothing_behind(model, tmp_path):
     screen.watch(process, until=b"invert")  # in the middle of the work
     process.send_signal(signal.SIGINT)
     screen.watch(process)
-    assert process.wait(timeout=120) == 130
+    assert process.wait(timeout=600) == 130
     assert b"diffedit: interrupted" in screen.shown
     assert b"Traceback" not in screen.shown
     assert list(tmp_path.iterdir()) == [picture]

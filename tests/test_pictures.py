@@ -86,11 +86,12 @@ def test_pictures_are_turned_as_their_exif_says(tmp_path, orientation):
     assert picture.sum() == 3
 
 
-def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path, caplog):
     ramp = np.linspace(0, 65535, 256).round().astype(np.uint16).reshape(16, 16)
     Image.fromarray(ramp).save(tmp_path / "a.png")
     picture = open_picture(tmp_path / "a.png").picture
     assert torch.equal((picture[0, ..., 0] * 255).round(), torch.arange(256.0).view(16, 16))
+    assert "more than 8 bits" in caplog.text
 
 
 def test_cmyk_is_read_as_its_colours(tmp_path):
