@@ -103,9 +103,9 @@ class DiffusersHost:
 
     @torch.no_grad()
     def embed(self, text: Text) -> Tensor:
-        """[1, tokens, width]; embeddings pass through."""
+        """[1, tokens, width] in the UNet's dtype; embeddings pass through."""
         if isinstance(text, Tensor):
-            return text.to(self.device)
+            return text.to(self.device, self.unet.dtype)
         texts = [text] if isinstance(text, str) else list(text)
         limit = self.tokenizer.model_max_length
         for t in texts:
@@ -115,7 +115,7 @@ class DiffusersHost:
         ids = tokens.input_ids.to(self.device)
         attention = getattr(self.text_encoder.config, "use_attention_mask", False)
         mask = tokens.attention_mask.to(self.device) if attention else None
-        return self.text_encoder(ids, attention_mask=mask)[0].mean(0, keepdim=True)
+        return self.text_encoder(ids, attention_mask=mask)[0].mean(0, keepdim=True).to(self.unet.dtype)
 
     def denoiser(self, text: Text, negative: Text = "", guidance: float = 1.0) -> Denoise:
         """Guidance 1 is the text alone, in half the time."""
@@ -140,8 +140,9 @@ class DiffusersHost:
     def _predict(self, x: Tensor, sigma: float, embeddings: Sequence[Tensor]) -> list[Tensor]:
         """x0 [B, C, h, w] under each embedding, in one forward pass."""
         scale = 1 / math.sqrt(1 + sigma**2)
-        noisy = torch.cat([x * scale] * len(embeddings)).to(self.unet.dtype)
-        context = torch.cat([_for_each(e, len(x)) for e in embeddings]).to(self.unet.dtype)
+        context = torch.cat([_for_each(e, len(x)) for e in embeddings])
+        # the embeddings' dtype is the UNet's, which itself would search all of its modules for it at every call
+        noisy = torch.cat([x * scale] * len(embeddings)).to(context.dtype)
         output = self.unet(noisy, self.timestep(sigma), encoder_hidden_states=context).sample.float()
         self.evaluations += len(noisy)
         outputs = output.chunk(len(embeddings))
