@@ -12,11 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .denoiser import check_strength
 from .editing import EditSettings, MaskSettings, edit, find_mask
 from .flags import from_flags, given_flags
 from .hosts.diffusers import DiffusersHost, be_quiet
-from .masks import coverage, threshold
+from .masks import coverage
 from .outputs import beside, mask_over, planned, write_heatmap, write_mask, write_panels
 from .pictures import Margin, Opened, open_mask, open_picture, save
 from .refine import Refinement, refine
@@ -104,10 +103,7 @@ def costs(watch: Watch) -> dict[str, Any]:
 
 
 def _finding(args: Namespace) -> MaskSettings:
-    """Checked as far as it can be without a model."""
     finding = from_flags(args, FAST_FINDING if args.fast else MaskSettings())
-    check_strength(finding.strength)
-    threshold(torch.eye(2)[None], finding.rule, finding.value)
     if finding.draws < 1 or finding.steps < 1:
         raise ValueError(f"--mask-draws is {finding.draws} and --mask-steps {finding.steps}; both must be at least 1")
     return replace(finding, refinement=from_flags(args, Refinement()))
@@ -115,7 +111,6 @@ def _finding(args: Namespace) -> MaskSettings:
 
 def _editing(args: Namespace) -> EditSettings:
     editing = from_flags(args, FAST_EDITING if args.fast else EditSettings())
-    check_strength(editing.strength)
     if editing.steps < 1 or editing.iterations < 0:
         raise ValueError(f"--steps is {editing.steps} and --iterations {editing.iterations}; at least 1 and 0")
     return editing
