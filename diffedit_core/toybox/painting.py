@@ -37,7 +37,7 @@ def render(scene: Scene) -> np.ndarray:
         alpha = stamp.coverage[inside][..., None]
         paint = np.array(COLOURS[thing.colour], np.float32) * stamp.shade[inside][..., None]
         paint += stamp.gloss[inside][..., None] * (255 - paint)
-        canvas[here] += alpha * (paint - canvas[here])
+        canvas[here] = (1 - alpha) * canvas[here] + alpha * paint  # inside an object exactly its paint
     return np.clip(canvas + 0.5, 0, 255).astype(np.uint8)
 
 
