@@ -302,10 +302,20 @@ def test_a_noise_mask_in_the_latent_is_not_used():
 # Video: latents [B, C, T, h, w].
 
 
-def test_a_video_gets_one_mask():
+def test_a_video_gets_one_mask_of_what_changes_in_any_frame():
     model, latent = tiny.model("wan"), tiny.latent("wan", 2)
     mask, heatmap = find(model, latent, "wan")
     assert mask.shape == heatmap.shape == (2, 64, 64)
+
+    def loop(bound, x0, on_step):
+        return editing.find_heatmap(bound, x0, "source", "positive", FIND, 0, None)
+
+    texts = {"source": tiny.text("a cat", "wan"), "positive": tiny.text("a dog", "wan")}
+    frames = guider.run(model, latent["samples"], texts, (0.0, 0.5), loop, steps=3)  # [B, T, h, w]
+    assert frames.shape == (2, 2, 8, 8)
+    fit = pack("diffedit_core.masks").fit
+    torch.testing.assert_close(heatmap, fit(frames.amax(1), (64, 64)))
+    assert not heatmap.isclose(fit(frames[:, 0], (64, 64))).all()
 
 
 def test_a_single_frame_needs_no_time_axis():
