@@ -8,7 +8,7 @@ from torch import Tensor
 from bench.cases import Batch
 from diffedit_core import decoding
 from diffedit_core.contrast import contrast
-from diffedit_core.denoiser import levels_up_to, seeded_noise, step
+from diffedit_core.denoiser import levels_up_to, sample, seeded_noise
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import fast_mask, fit
 
@@ -96,9 +96,7 @@ def sdedit(host: DiffusersHost, batch: Batch, strength: float, guidance: float, 
     sigmas = levels_up_to(strength, host.sigmas(steps))
     denoise = host.denoiser(batch.target, "", guidance)
     x = host.process.add(batch.x0, seeded_noise(seed)(0, batch.x0.shape[1:]), sigmas[-1])
-    for i in range(len(sigmas) - 1, 0, -1):
-        x = step(x, denoise(x, sigmas[i]), sigmas[i], sigmas[i - 1])
-    return host.decode(x)
+    return host.decode(sample(denoise, x, sigmas))
 
 
 def blog_fast_diffedit(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, Tensor]:
@@ -116,7 +114,7 @@ def blog_fast_diffedit(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Te
     sigmas = levels_up_to(0.7, host.sigmas(20))
     noise = seeded_noise(seed + 100)(0, batch.x0.shape[1:]).expand_as(batch.x0)
     background = decoding.noised(batch.x0, sigmas, process, noise)
-    latent = decoding.decode(host.denoiser(batch.target, "", 7.5), sigmas, mask[:, None], background)
+    latent = decoding.decode(host.denoiser(batch.target, "", 7.5), mask[:, None], background)
     return host.decode(latent), (fit(mask, tuple(batch.pictures.shape[1:3])) > 0.5).float()
 
 

@@ -49,7 +49,7 @@ class Ours:
     def decode(self) -> object:
         everywhere = torch.ones_like(self.trajectory.clean[:, :1])
         denoise = self.host.denoiser(TARGET, guidance=GUIDANCE)
-        latent = decoding.decode(denoise, self.sigmas, everywhere, decoding.retrace(self.trajectory))
+        latent = decoding.decode(denoise, everywhere, decoding.retrace(self.trajectory))
         return self.host.decode(latent)
 
     def whole(self) -> object:

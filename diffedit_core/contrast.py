@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from .denoiser import Denoise, DenoisePair, Noise, NoiseProcess, OnStep, step
+from .denoiser import Denoise, DenoisePair, Noise, NoiseProcess, OnStep, sample
 
 STATISTICS = ("mean_abs", "signed")
 
@@ -68,12 +67,11 @@ def purist_contrast(
     total = 2 * draws * (len(sigmas) - 1)
 
     def denoised(denoise: Denoise, x: Tensor, done: int) -> Tensor:
-        for i, (sigma, sigma_next) in enumerate(pairwise(reversed(sigmas)), start=1):
-            prediction = denoise(x, sigma)
-            x = step(x, prediction, sigma, sigma_next)
+        def told(i: int, _: int, prediction: Tensor) -> None:
             if on_step:
                 on_step(done + i, total, prediction)
-        return x.float()
+
+        return sample(denoise, x, sigmas, told).float()
 
     def differences() -> Iterator[Tensor]:
         for index in range(draws):

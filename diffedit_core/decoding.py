@@ -20,18 +20,20 @@ class Background:
     """What stands outside the mask: where decoding starts, and the latent at every level it reaches."""
 
     start: Tensor  # [B, C, ...] at the noisiest level
+    sigmas: Sequence[float]  # [N + 1], ascending
     at: Callable[[int, Tensor], Tensor]  # (level just reached, x one level above) -> [B, C, ...]
 
 
 def retrace(trajectory: Trajectory) -> Background:
     """The trajectory's latent of the level just reached, which at the end is the clean latent, bit for bit."""
-    return Background(trajectory.noisiest, lambda level, x: trajectory.latents[level])
+    return Background(trajectory.noisiest, trajectory.sigmas, lambda level, x: trajectory.latents[level])
 
 
 def noised(x0: Tensor, sigmas: Sequence[float], process: NoiseProcess, noise: Tensor) -> Background:
     """The clean latent with the same noise at every level: plain inpainting, which needs no inversion."""
     return Background(
         process.add(x0, noise, sigmas[-1]),
+        sigmas,
         lambda level, x: process.add(x0, noise, sigmas[level]),
     )
 
@@ -43,23 +45,23 @@ def source(trajectory: Trajectory, denoise_source: Denoise) -> Background:
     def at(level: int, x: Tensor) -> Tensor:
         return step(x, denoise_source(x, sigmas[level + 1]), sigmas[level + 1], sigmas[level])
 
-    return Background(trajectory.noisiest, at)
+    return Background(trajectory.noisiest, sigmas, at)
 
 
 def decode(
     denoise: Denoise,
-    sigmas: Sequence[float],
     mask: Tensor,
     background: Background,
     *,
     on_step: OnStep | None = None,
 ) -> Tensor:
-    """Down the ascending ``sigmas`` under the new text inside the mask, over the background outside it: [B, C, ...].
+    """Down the background's levels, under the new text inside the mask and over the background outside it: [B, C, ...].
 
     The mask is 1 where the picture may change, [B or 1, 1 or C, ...] at the latent's size. It may be soft: in between,
     each step blends.
     """
     x, mask = _matched(background.start, mask)
+    sigmas = background.sigmas
     levels = range(len(sigmas) - 1, 0, -1)
     for done, (level, (sigma, sigma_next)) in enumerate(zip(levels, pairwise(reversed(sigmas)), strict=True), start=1):
         prediction = denoise(x, sigma)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -103,6 +104,16 @@ def step(x: Tensor, x0: Tensor, sigma: float, sigma_next: float) -> Tensor:
     if sigma_next == 0:
         return x0
     return x + (sigma_next - sigma) * direction(x, x0, sigma)
+
+
+def sample(denoise: Denoise, x: Tensor, sigmas: Sequence[float], on_step: OnStep | None = None) -> Tensor:
+    """DDIM sampling: from x at the last of the ascending sigmas down to the first."""
+    for done, (sigma, sigma_next) in enumerate(pairwise(reversed(sigmas)), start=1):
+        x0 = denoise(x, sigma)
+        x = step(x, x0, sigma, sigma_next)
+        if on_step:
+            on_step(done, len(sigmas) - 1, x0)
+    return x
 
 
 def seeded_noise(seed: int) -> Noise:

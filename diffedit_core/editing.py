@@ -217,9 +217,7 @@ def decode_latent(
     background = _background(host, x0, sigmas, source, how, seed, progress)
     planes = cells(mask, (x0.shape[-2], x0.shape[-1]), how.soft)
     denoise = host.denoiser(target, how.negative, how.guidance)
-    return decoding.decode(
-        denoise, sigmas, planes[:, None], background, on_step=progress("decode") if progress else None
-    )
+    return decoding.decode(denoise, planes[:, None], background, on_step=progress("decode") if progress else None)
 
 
 def _background(

@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .denoiser import Denoise, NoiseProcess, OnStep, direction, step
+from .denoiser import Denoise, NoiseProcess, OnStep, direction, sample
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,7 @@ def invert(
 
 def round_trip_error(denoise: Denoise, trajectory: Trajectory, on_step: OnStep | None = None) -> Tensor:
     """How far decoding under the inversion's own text ends from the picture: RMS over the latent's own RMS, [B]."""
-    x, sigmas = trajectory.noisiest, trajectory.sigmas
-    for i, (sigma, sigma_next) in enumerate(pairwise(reversed(sigmas)), start=1):
-        prediction = denoise(x, sigma)
-        x = step(x, prediction, sigma, sigma_next)
-        if on_step:
-            on_step(i, len(sigmas) - 1, prediction)
-    clean = trajectory.clean
+    x, clean = sample(denoise, trajectory.noisiest, trajectory.sigmas, on_step), trajectory.clean
     return rms(x - clean) / rms(clean).clamp_min(torch.finfo(clean.dtype).tiny)
 
 

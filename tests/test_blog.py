@@ -117,5 +117,5 @@ def test_the_source_background_is_the_blogs_decoding(pipe):
     start = host.process.add(LATENT, NOISES[:1], sigmas[-1])
     trajectory = Trajectory(start.expand(6, 1, 4, 16, 16), sigmas)  # the blog starts from noise, not from an inversion
     background = source(trajectory, host.denoiser(SOURCE, guidance=GUIDANCE))
-    ours = decode(host.denoiser(TARGET, guidance=GUIDANCE), sigmas, mask, background)
+    ours = decode(host.denoiser(TARGET, guidance=GUIDANCE), mask, background)
     torch.testing.assert_close(ours, latents, rtol=0, atol=1e-3)

@@ -21,8 +21,8 @@ def inverted(x0, sigmas=SIGMAS) -> Trajectory:
 def test_decoding_follows_the_flow_down_with_first_order(process, world, top):
     x0, errors = standard_normal(2, 4, 8, 8), {}
     for steps in (32, 64, 128, 256):
-        start = Background(world.at(x0, top), lambda level, x: x)
-        errors[steps] = float((decode(world.denoise, levels(top, steps), EVERYWHERE, start) - x0).abs().max())
+        start = Background(world.at(x0, top), levels(top, steps), lambda level, x: x)
+        errors[steps] = float((decode(world.denoise, EVERYWHERE, start) - x0).abs().max())
     assert order(errors) == pytest.approx(-1, abs=0.15)
 
 
@@ -34,16 +34,16 @@ def test_outside_the_mask_stands_the_clean_latent_bit_for_bit(dtype):
         noised(x0, SIGMAS, DIFFUSION, noise),
         noised(x0, SIGMAS, FLOW, noise),
     ):
-        assert torch.equal(decode(EDIT.denoise, SIGMAS, NOWHERE, background), x0)
-        half = decode(EDIT.denoise, SIGMAS, HALF, background)
+        assert torch.equal(decode(EDIT.denoise, NOWHERE, background), x0)
+        half = decode(EDIT.denoise, HALF, background)
         assert torch.equal(half[..., :4], x0[..., :4])
         assert (half[..., 4:] != x0[..., 4:]).float().mean() > 0.9
 
 
 def test_with_the_source_background_an_empty_mask_is_decoding_under_the_source_text():
     trajectory, there = inverted(standard_normal(2, 4, 8, 8)), Gaussian(0.7, mean=-0.3)
-    by_background = decode(EDIT.denoise, SIGMAS, NOWHERE, source(trajectory, there.denoise))
-    assert torch.equal(by_background, decode(there.denoise, SIGMAS, EVERYWHERE, retrace(trajectory)))
+    by_background = decode(EDIT.denoise, NOWHERE, source(trajectory, there.denoise))
+    assert torch.equal(by_background, decode(there.denoise, EVERYWHERE, retrace(trajectory)))
 
 
 def test_with_a_full_mask_every_background_gives_the_unmasked_decoding():
@@ -57,7 +57,7 @@ def test_with_a_full_mask_every_background_gives_the_unmasked_decoding():
         x = background.start
         for level in range(len(SIGMAS) - 1, 0, -1):
             x = step(x, EDIT.denoise(x, SIGMAS[level]), SIGMAS[level], SIGMAS[level - 1])
-        assert torch.equal(decode(EDIT.denoise, SIGMAS, EVERYWHERE, background), x)
+        assert torch.equal(decode(EDIT.denoise, EVERYWHERE, background), x)
 
 
 def test_the_background_is_the_trajectorys_latent_of_the_level_just_reached():
@@ -67,7 +67,7 @@ def test_the_background_is_the_trajectorys_latent_of_the_level_just_reached():
         seen.append((sigma, x))
         return EDIT.denoise(x, sigma)
 
-    decode(watching, SIGMAS, HALF, retrace(trajectory))
+    decode(watching, HALF, retrace(trajectory))
     assert [sigma for sigma, _ in seen] == list(reversed(SIGMAS[1:]))
     for level, (_, x) in zip(range(len(SIGMAS) - 1, 0, -1), seen, strict=True):
         assert torch.equal(x[..., :4], trajectory.latents[level][..., :4])
@@ -80,7 +80,7 @@ def test_the_noised_background_has_the_level_just_reached_with_one_noise():
         seen.append((sigma, x))
         return EDIT.denoise(x, sigma)
 
-    decode(watching, SIGMAS, HALF, noised(x0, SIGMAS, DIFFUSION, noise))
+    decode(watching, HALF, noised(x0, SIGMAS, DIFFUSION, noise))
     for sigma, x in seen:
         assert torch.equal(x[..., :4], (x0 + sigma * noise)[..., :4])
 
@@ -91,9 +91,9 @@ def test_a_soft_mask_lies_between_and_a_half_blends_half_at_every_step():
     for level in range(len(SIGMAS) - 1, 0, -1):
         edited = step(x, EDIT.denoise(x, SIGMAS[level]), SIGMAS[level], SIGMAS[level - 1])
         x = 0.25 * edited + 0.75 * trajectory.latents[level - 1]
-    quarter = decode(EDIT.denoise, SIGMAS, EVERYWHERE * 0.25, retrace(trajectory))
+    quarter = decode(EDIT.denoise, EVERYWHERE * 0.25, retrace(trajectory))
     torch.testing.assert_close(quarter, x)
-    full = decode(EDIT.denoise, SIGMAS, EVERYWHERE, retrace(trajectory))
+    full = decode(EDIT.denoise, EVERYWHERE, retrace(trajectory))
     changes = [(result - trajectory.clean).abs().mean() for result in (quarter, full)]
     assert 0 < changes[0] < changes[1]
 
@@ -103,7 +103,7 @@ def test_an_image_is_decoded_as_if_it_were_alone():
     masks = (standard_normal(3, 1, 8, 8, seed=1) > 0).float()
 
     def decoded(images, theirs):
-        return decode(EDIT.denoise, SIGMAS, theirs, retrace(inverted(images)))
+        return decode(EDIT.denoise, theirs, retrace(inverted(images)))
 
     together = decoded(x0, masks)
     assert torch.equal(decoded(x0.flip(0), masks.flip(0)), together.flip(0))
@@ -113,28 +113,28 @@ def test_an_image_is_decoded_as_if_it_were_alone():
 
 def test_one_mask_serves_every_image_and_one_image_every_mask():
     x0 = standard_normal(3, 4, 8, 8)
-    shared = decode(EDIT.denoise, SIGMAS, HALF, retrace(inverted(x0)))
-    assert torch.equal(shared, decode(EDIT.denoise, SIGMAS, HALF.expand(3, 1, 8, 8), retrace(inverted(x0))))
+    shared = decode(EDIT.denoise, HALF, retrace(inverted(x0)))
+    assert torch.equal(shared, decode(EDIT.denoise, HALF.expand(3, 1, 8, 8), retrace(inverted(x0))))
     masks = torch.cat([HALF, EVERYWHERE, NOWHERE])
-    several = decode(EDIT.denoise, SIGMAS, masks, retrace(inverted(x0[:1])))
+    several = decode(EDIT.denoise, masks, retrace(inverted(x0[:1])))
     assert several.shape == (3, 4, 8, 8)
     for i in range(3):
-        assert torch.equal(several[i], decode(EDIT.denoise, SIGMAS, masks[i : i + 1], retrace(inverted(x0[:1])))[0])
+        assert torch.equal(several[i], decode(EDIT.denoise, masks[i : i + 1], retrace(inverted(x0[:1])))[0])
 
 
 def test_video_latents_are_decoded_as_their_frames_are():
     video, sigmas, world = standard_normal(2, 4, 3, 8, 8), levels(0.9, 5), FlowGaussian()
     trajectory = invert(world.denoise, video, FLOW, sigmas)
     masks = (standard_normal(2, 1, 3, 8, 8, seed=1) > 0).float()
-    whole = decode(world.denoise, sigmas, masks, retrace(trajectory))
+    whole = decode(world.denoise, masks, retrace(trajectory))
     frame = Trajectory(trajectory.latents[:, :, :, 1], sigmas)
-    assert torch.equal(whole[:, :, 1], decode(world.denoise, sigmas, masks[:, :, 1], retrace(frame)))
+    assert torch.equal(whole[:, :, 1], decode(world.denoise, masks[:, :, 1], retrace(frame)))
 
 
 def test_steps_are_counted():
     done = []
     trajectory = inverted(standard_normal(1, 4, 8, 8))
-    decode(EDIT.denoise, SIGMAS, HALF, retrace(trajectory), on_step=lambda i, n, x: done.append((i, n, x.shape)))
+    decode(EDIT.denoise, HALF, retrace(trajectory), on_step=lambda i, n, x: done.append((i, n, x.shape)))
     assert done == [(i, 6, (1, 4, 8, 8)) for i in range(1, 7)]
 
 
@@ -151,7 +151,7 @@ def test_an_exception_from_on_step_ends_the_loop_between_steps_and_leaves_the_tr
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        decode(counting, SIGMAS, mask, retrace(trajectory), on_step=stop)
+        decode(counting, mask, retrace(trajectory), on_step=stop)
     assert len(calls) == 2
     assert torch.equal(trajectory.latents, before) and torch.equal(mask, HALF)
 
@@ -161,7 +161,7 @@ def test_a_decoding_that_overflows_says_what_to_do():
         return (x.half() * 60000 * 60000).to(x)
 
     with pytest.raises(ValueError, match="decoding ended in NaN or infinity; run the model in float32 or bfloat16"):
-        decode(overflowing, SIGMAS, EVERYWHERE, retrace(inverted(standard_normal(1, 4, 8, 8))))
+        decode(overflowing, EVERYWHERE, retrace(inverted(standard_normal(1, 4, 8, 8))))
 
 
 @pytest.mark.parametrize(
@@ -176,4 +176,4 @@ def test_a_decoding_that_overflows_says_what_to_do():
 )
 def test_a_mask_that_does_not_fit_is_an_error_with_both_sizes(mask, message):
     with pytest.raises(ValueError, match=message):
-        decode(EDIT.denoise, SIGMAS, torch.ones(mask), retrace(inverted(standard_normal(2, 4, 8, 8))))
+        decode(EDIT.denoise, torch.ones(mask), retrace(inverted(standard_normal(2, 4, 8, 8))))

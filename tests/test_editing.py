@@ -108,7 +108,7 @@ def test_every_setting_of_the_decoding_reaches_its_place(host, picture, backgrou
         "source": decoding.source(trajectory, host.denoiser(TEXTS[0], "blurred", 5.0)),
     }[background]
     planes = cells(mask, (6, 8), soft)[:, None]
-    latent = decoding.decode(host.denoiser(TEXTS[1], "blurred", 5.0), sigmas, planes, outside)
+    latent = decoding.decode(host.denoiser(TEXTS[1], "blurred", 5.0), planes, outside)
     assert torch.equal(result.picture, paste(picture, host.decode(latent), mask, 3.0))
 
 

@@ -26,7 +26,7 @@ def test_fixed_point_inversion_then_decoding_returns_the_start(process, world, t
     errors = []
     for iterations in (0, 2, 4, 20):
         trajectory = invert(world.denoise, x0, process, sigmas, iterations=iterations)
-        errors.append(float((decode(world.denoise, sigmas, EVERYWHERE, retrace(trajectory)) - x0).abs().max()))
+        errors.append(float((decode(world.denoise, EVERYWHERE, retrace(trajectory)) - x0).abs().max()))
     assert errors == sorted(errors, reverse=True)  # each iteration comes nearer
     assert errors[-1] < 1e-6 < errors[0]
 
@@ -34,7 +34,7 @@ def test_fixed_point_inversion_then_decoding_returns_the_start(process, world, t
 def test_fixed_point_inversion_is_exact_where_the_model_is_not_linear_too():
     x0, sigmas = TwoPeaks().denoise(standard_normal(2, 4, 8, 8), 0.5), levels(3.0, 60)
     trajectory = invert(TwoPeaks().denoise, x0, DIFFUSION, sigmas, iterations=40)
-    assert (decode(TwoPeaks().denoise, sigmas, EVERYWHERE, retrace(trajectory)) - x0).abs().max() < 1e-6
+    assert (decode(TwoPeaks().denoise, EVERYWHERE, retrace(trajectory)) - x0).abs().max() < 1e-6
 
 
 def test_every_level_of_an_exact_inversion_steps_down_to_the_level_below():
@@ -88,7 +88,7 @@ def test_the_round_trip_error_is_what_decoding_leaves_relative_to_the_picture():
     x0, sigmas = standard_normal(2, 4, 8, 8), levels(3.0, 10)
     x0[1] *= 5  # relative: the scale of an image does not matter
     plain = invert(Gaussian().denoise, x0, DIFFUSION, sigmas)
-    back = decode(Gaussian().denoise, sigmas, EVERYWHERE, retrace(plain))
+    back = decode(Gaussian().denoise, EVERYWHERE, retrace(plain))
     error = round_trip_error(Gaussian().denoise, plain)
     torch.testing.assert_close(error, rms(back - x0) / rms(x0))
     torch.testing.assert_close(error[0], error[1])

@@ -199,6 +199,7 @@ def a_level_behind(trajectory, process):
     latents, sigmas = trajectory.latents, trajectory.sigmas
     return Background(
         trajectory.noisiest,
+        sigmas,
         lambda level, x: process.same_input(latents[level + 1], sigmas[level + 1], sigmas[level]),
     )
 
@@ -223,7 +224,7 @@ def test_decoding_with_their_background_is_theirs(both, guidance):
     own = torch.stack([x * math.sqrt(1 + s**2) for x, s in zip([LATENT, *theirs], sigmas, strict=True)])
     trajectory = Trajectory(own, sigmas)
     denoise = host.denoiser(TARGET, guidance=guidance)
-    ours = theirs_at(decode(denoise, sigmas, mask, a_level_behind(trajectory, host.process)), sigmas[0])
+    ours = theirs_at(decode(denoise, mask, a_level_behind(trajectory, host.process)), sigmas[0])
     torch.testing.assert_close(ours, decoded, rtol=0, atol=1e-4)
 
     outside = (mask == 0).expand_as(LATENT)
@@ -238,7 +239,7 @@ def test_at_the_right_level_the_background_is_exactly_clean_where_theirs_is_not(
     mask = torch.zeros(1, 1, 16, 16)
     mask[..., 4:12, 4:12] = 1
     outside = (mask == 0).expand_as(LATENT)
-    ours = decode(host.denoiser(TARGET, guidance=7.5), sigmas, mask, retrace(trajectory))
+    ours = decode(host.denoiser(TARGET, guidance=7.5), mask, retrace(trajectory))
     decoded = peer(
         TARGET,
         mask_image=mask[0],

@@ -213,7 +213,7 @@ def test_inverted_and_decoded_latents_keep_shape_type_and_background(
     }[background]
 
     def decoded(mask):
-        return decode(lambda x, sigma: world.denoise(x, sigma) + 1, sigmas, mask, outside())
+        return decode(lambda x, sigma: world.denoise(x, sigma) + 1, mask, outside())
 
     result = decoded(mask)
     assert result.shape == shape and result.dtype == dtype and result.isfinite().all()

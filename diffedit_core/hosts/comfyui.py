@@ -127,7 +127,7 @@ def masked_denoise(
         trajectory = Trajectory(inverted.trajectory.latents.to(x0.device), sigmas)
         background = _background(host, trajectory, how, seed)
         denoise = host.denoiser("positive", guidance=how.guidance)
-        return decoding.decode(denoise, sigmas, planes.to(x0.device), background, on_step=on_step)
+        return decoding.decode(denoise, planes.to(x0.device), background, on_step=on_step)
 
     edited = run(model, samples, _texts(**texts), sigmas, loop, steps=len(sigmas) - 1, seed=seed)
     edited = _to_wire(model, edited)

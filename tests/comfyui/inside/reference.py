@@ -49,7 +49,7 @@ def answers(pipe: StableDiffusionPipeline, picture: torch.Tensor) -> dict:
     sigmas = levels_up_to(STRENGTH, host.sigmas(STEPS))
     trajectory = invert(host.denoiser(SOURCE), x0, host.process, sigmas, iterations=1)
     mask = (torch.arange(16) < 8).float().expand(1, 1, 16, 16)
-    edited = decode(host.denoiser(TARGET, "", GUIDANCE), sigmas, mask, retrace(trajectory))
+    edited = decode(host.denoiser(TARGET, "", GUIDANCE), mask, retrace(trajectory))
     return {
         "text": host.embed(SOURCE),
         "latent": x0,
