@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 CATEGORY = "DiffEdit"
 MAX_SEED = 2**64 - 1
+# A seed that changed by itself after every run would run the model again for every knob that is turned behind it.
+UNCHANGED: Any = getattr(getattr(io, "ControlAfterGenerate", None), "fixed", True)  # since 0.14
 RULE_VALUES = "0 = the rule's own value. " + " ".join(
     f"{name} ({rule.default:g}): {rule.meaning}." for name, rule in RULES.items()
 )
@@ -38,7 +40,7 @@ def seed() -> io.Int.Input:
         default=0,
         min=0,
         max=MAX_SEED,
-        control_after_generate=True,
+        control_after_generate=UNCHANGED,
         tooltip="Draws the noise. The same seed gives the same result, on every device.",
     )
 
