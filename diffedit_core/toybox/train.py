@@ -24,7 +24,7 @@ from .train_loop import Plan
 
 log = logging.getLogger(__name__)
 
-ON_CPU = (Plan(steps=5000, batch=16, rate=1e-3), Plan(steps=12000, batch=32, rate=1e-3), 30_000)
+ON_CPU = (Plan(steps=5000, batch=16, rate=1e-3), Plan(steps=12000, batch=32, rate=1e-3, save_seconds=480), 10_000)
 ON_GPU = (Plan(steps=6000, batch=64, rate=1e-3), Plan(steps=30000, batch=256, rate=1e-3), 100_000)
 
 
@@ -35,7 +35,7 @@ def main() -> None:
     autoencoder_plan, denoiser_plan, scenes = plans(arguments)
     tokenizer = new_tokenizer()
     autoencoder = unit_variance(train_autoencoder(arguments.folder / "autoencoder", autoencoder_plan))
-    log.info("autoencoder: %.2f dB on held-out scenes", held_out_psnr(autoencoder, 200))
+    log.info("autoencoder: %.2f dB on held-out scenes", held_out_psnr(autoencoder, 100))
     latents = encode_scenes(autoencoder, arguments.folder / "latents", scenes, denoiser_plan.workers)
     denoiser = train_denoiser(arguments.folder / "denoiser", denoiser_plan, latents, autoencoder, tokenizer)
     pipe = assemble(autoencoder, denoiser, tokenizer)
@@ -50,7 +50,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--export", type=Path, default=WEIGHTS, help="where the finished model goes")
     parser.add_argument("--autoencoder-steps", type=int, help="default: 5000 on a CPU, 6000 on a GPU")
     parser.add_argument("--steps", type=int, help="of the denoiser; default: 12000 on a CPU, 30000 on a GPU")
-    parser.add_argument("--scenes", type=int, help="encoded for the denoiser; default: 30000 on a CPU, 100000 on a GPU")
+    parser.add_argument("--scenes", type=int, help="encoded for the denoiser; default: 10000 on a CPU, 100000 on a GPU")
     return parser.parse_args()
 
 

@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 
 CHUNK = 500  # scenes in one file of latents
 UNCONDITIONAL = 0.1  # share of the batch that learns without its text
-HEAVIEST = 8.0
+HEAVIEST = 8.0  # weight of a prediction made from almost nothing but noise
+WORDINGS = 8  # of each scene, drawn once
 
 
 def encode_scenes(autoencoder: AutoencoderKL, folder: Path, count: int, workers: int = 1) -> Tensor:
@@ -36,7 +37,9 @@ def encode_scenes(autoencoder: AutoencoderKL, folder: Path, count: int, workers:
     def piece(seeds: range) -> Tensor:
         path = folder / f"{seeds.start:07d}-{seeds.stop:07d}.pt"
         if not path.exists():
-            torch.save(torch.cat([encode(autoencoder, seeds[i : i + 50]) for i in range(0, len(seeds), 50)]), path)
+            latents = torch.cat([encode(autoencoder, seeds[i : i + 50]) for i in range(0, len(seeds), 50)])
+            torch.save(latents, path.with_suffix(".draft"))
+            path.with_suffix(".draft").replace(path)
             log.info("latents: up to scene %d of %d", seeds.stop, count)
         return torch.load(path, weights_only=True)
 
@@ -53,7 +56,7 @@ def encode(autoencoder: AutoencoderKL, seeds: range) -> Tensor:
 
 
 def train_denoiser(
-    folder: Path, plan: Plan, latents: Tensor, autoencoder: AutoencoderKL, tokenizer: CLIPTokenizer, samples: int = 48
+    folder: Path, plan: Plan, latents: Tensor, autoencoder: AutoencoderKL, tokenizer: CLIPTokenizer, samples: int = 32
 ) -> Denoiser:
     """The averaged denoiser at the end of the plan. `latents` [N,4,h,w] belong to the first N training seeds."""
     device = best_device()
@@ -61,17 +64,19 @@ def train_denoiser(
     scheduler = DDIMScheduler(**SCHEDULER)
     signal = scheduler.alphas_cumprod.to(device)  # [1000]
 
+    texts = caption_tokens(tokenizer, len(latents))  # [N,WORDINGS,TOKENS]
+    silence = tokenize(tokenizer, [""])  # [1,TOKENS]
+
     def batch_at(step: int) -> Batch:
         rng = np.random.default_rng((step, 3))
-        picked = rng.integers(len(latents), size=plan.batch)
-        captions = [caption(scene(TRAIN_SEEDS[int(i)]), int(rng.integers(2**31))) for i in picked]
-        texts = ["" if rng.random() < UNCONDITIONAL else text for text in captions]
-        clean = latents[torch.from_numpy(picked)]  # [B,4,h,w]
-        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(step))
+        picked, wording = (torch.from_numpy(rng.integers(n, size=plan.batch)) for n in texts.shape[:2])
+        silent = torch.from_numpy(rng.random((plan.batch, 1)) < UNCONDITIONAL)
         # One timestep from each of B equal parts: every batch sees the whole range.
         timesteps = ((rng.permutation(plan.batch) + rng.random(plan.batch)) / plan.batch * len(signal)).astype(int)
-        batch = clean, noise, torch.from_numpy(timesteps), tokenize(tokenizer, texts)
-        return tuple(part.to(device) for part in batch)
+        clean = latents[picked]  # [B,4,h,w]
+        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(step))
+        tokens = torch.where(silent, silence, texts[picked, wording].long())
+        return tuple(part.to(device) for part in (clean, noise, torch.from_numpy(timesteps), tokens))
 
     def look() -> dict[str, float]:
         rate, pictures = following_rate(assemble(autoencoder, training.average, tokenizer), samples)
@@ -80,6 +85,16 @@ def train_denoiser(
 
     training.run(batch_at, lambda batch: denoiser_loss(training.model, signal, *batch), look)
     return training.average
+
+
+def caption_tokens(tokenizer: CLIPTokenizer, count: int) -> Tensor:
+    """Several wordings of each of the first training scenes, int16 [count,WORDINGS,TOKENS]."""
+    wordings = []
+    for seed in TRAIN_SEEDS[:count]:
+        shown = scene(seed)
+        wordings += [caption(shown, WORDINGS * seed + i) for i in range(WORDINGS)]
+    pieces = [tokenize(tokenizer, wordings[i : i + 4096]).short() for i in range(0, len(wordings), 4096)]
+    return torch.cat(pieces).view(count, WORDINGS, -1)
 
 
 def denoiser_loss(

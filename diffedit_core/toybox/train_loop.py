@@ -51,7 +51,7 @@ class Training(Generic[Model]):
         self.model, self.plan, self.folder = model, plan, folder
         self.average: Model = deepcopy(model).requires_grad_(False).eval()
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=plan.weight_decay
+            model.parameters(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=plan.weight_decay, fused=True
         )
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ class Training(Generic[Model]):
 
         results = list(pool.map(share, zip(*(x.chunk(self.plan.workers) for x in batch), strict=True)))
         for parameter, *parts in zip(parameters, *(gradients for _, gradients in results), strict=True):
-            parameter.grad = torch.stack(parts).mean(0)
+            parameter.grad = sum(parts[1:], parts[0]) / len(parts)
         self._update()
         return sum(loss for loss, _ in results) / len(results)
 
