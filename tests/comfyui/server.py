@@ -77,6 +77,7 @@ class Server:
             "PYTHONPATH": str(watched),
             "PYTHONDONTWRITEBYTECODE": "1",
             "NETWORK_LOG": str(self.network_log),
+            "MALLOC_MMAP_THRESHOLD_": str(2**20),  # glibc gives large blocks back, so that resident means held
         }
         return subprocess.Popen(
             command, cwd=self.installation.folder, env=environment, stdout=self.log.open("w"), stderr=subprocess.STDOUT
