@@ -12,7 +12,7 @@ from .edits import Edit
 from .painting import coverage_map, ground_picture, make_stamp
 from .scenes import COLOURS, GROUNDS, SHAPES, SIZE, TILTS, Ground, Scene, Thing
 
-SMALLEST = 130  # pixels: less is a highlight or a flaw, the smallest true object (a star of radius 16) has about 290
+SMALLEST = 200  # pixels: less is a highlight or a flaw, the smallest true object (a star of radius 16) has about 290
 SHARE = 0.3  # of a patch's pixels that a second colour needs to count as an object that touches the first
 SHADES = (0.55, 1.15)  # how dark and how bright the light makes a colour
 GLOSS = (0.0, 0.15, 0.3)  # how much white a highlight mixes in
@@ -123,7 +123,14 @@ def _fit(mask: np.ndarray, shape: str, tilt: int) -> float:
     y, x = (float(index.mean()) for index in np.nonzero(mask))
     whole = max(8, round(radius))
     place = Thing("", shape, round(x - right * radius), round(y - down * radius), min(whole, SIZE // 2), tilt)
-    return max(_overlap(mask, replace(place, radius=place.radius + more)) for more in (-2, -1, 0, 1))
+    sizes = [replace(place, radius=place.radius + more) for more in (-2, -1, 0, 1)]
+    return max(max(_iou(mask, silhouette) for silhouette in _silhouettes(thing)) for thing in sizes)
+
+
+def _silhouettes(thing: Thing) -> tuple[np.ndarray, np.ndarray]:
+    """As drawn, and as an autoencoder leaves it: a blurred star without its tips is still a star."""
+    coverage = coverage_map((thing,))
+    return coverage >= 0.5, cv2.GaussianBlur(coverage, (0, 0), 2) >= 0.4
 
 
 @lru_cache(maxsize=64)
@@ -140,5 +147,8 @@ def _measures(shape: str, tilt: int) -> tuple[float, float, float]:
 
 def _overlap(mask: np.ndarray, thing: Thing) -> float:
     """IoU of a mask with the thing's silhouette."""
-    silhouette = coverage_map((thing,)) >= 0.5
-    return float((mask & silhouette).sum() / max(1, (mask | silhouette).sum()))
+    return _iou(mask, coverage_map((thing,)) >= 0.5)
+
+
+def _iou(first: np.ndarray, second: np.ndarray) -> float:
+    return float((first & second).sum() / max(1, (first | second).sum()))
