@@ -44,7 +44,7 @@ def demo() -> Graph:
     start = _texts(
         graph, model["model"], model["clip"], model["vae"], scene["picture"], scene["source"], scene["target"]
     )
-    mask = _mask(graph, start, edge_snap="grabcut")
+    mask = _mask(graph, start, edge_snap="grabcut", grow=4)
     latent = _edit(graph, start, mask)
     pasted = _finish(graph, 5, start, latent, mask, caption=scene["target"])
     truth = graph.add("PreviewImage", 5, title="What it should look like", height=230, images=scene["truth"])
@@ -99,7 +99,7 @@ def _whole(graph: Graph, checkpoint: tuple[str, str], about: str) -> Graph:
 
 
 def _start(graph: Graph, checkpoint: tuple[str, str], about: str) -> Start:
-    graph.note(0, notes.INTRO.format(graph.description, about), title="Start here", height=190)
+    graph.note(0, notes.INTRO.format(graph.description, about), title="Start here", height=220)
     loader = _loader(graph, 0, checkpoint)
     picture = graph.add("LoadImage", 0, height=260, image=PICTURE)
     return _texts(graph, loader["MODEL"], loader["CLIP"], loader["VAE"], picture["IMAGE"], SOURCE, TARGET)

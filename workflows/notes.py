@@ -6,7 +6,9 @@ INTRO = """{}
 2. Write the two texts.
 3. Press Run.
 
-The checkpoint: {}"""
+The checkpoint: {}
+
+(The picture in the list of templates was made with the demo model.)"""
 
 DEMO = """**Press Run.** Nothing is downloaded: the model is bundled, and knows one small world of coloured shapes.
 

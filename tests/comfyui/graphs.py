@@ -40,14 +40,14 @@ def the(graph: Graph, kind: str) -> str:
     return next(number for number, node in graph.items() if node["class_type"] == kind)
 
 
-def changed(graph: Graph, kind: str, **inputs: Any) -> Graph:
+def changed(graph: Graph, kind: str, /, **inputs: Any) -> Graph:
     """With other inputs of the first node of this kind."""
     other = copy.deepcopy(graph)
     other[the(graph, kind)]["inputs"] |= inputs
     return other
 
 
-def with_node(graph: Graph, number: str, kind: str, **inputs: Any) -> Graph:
+def with_node(graph: Graph, number: str, kind: str, /, **inputs: Any) -> Graph:
     return {**copy.deepcopy(graph), number: {"class_type": kind, "inputs": inputs}}
 
 
