@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,11 +25,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def models(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Small checkpoints under the names that the graphs use."""
+def models(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Small checkpoints under the names that the graphs use; some 700 MB, so they go when they have served."""
     folder = tmp_path_factory.mktemp("models")
     run_python(installation, str(HERE / "checkpoints.py"), str(installation.folder), str(folder))
-    return folder
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import urllib.error
 
 import numpy as np
 import pytest
@@ -57,7 +56,7 @@ def test_the_api_graphs_run_as_they_are(name: str, server: Server) -> None:
 
 @pytest.mark.parametrize("name", ["diffedit", "fast_diffedit"])
 def test_outside_the_mask_the_saved_file_is_the_picture(name: str, server: Server, uploaded: np.ndarray) -> None:
-    """A soft mask keeps the test's mask from being all or nothing, whatever random weights make of two texts."""
+    """The mask is drawn, so that it is neither all nor nothing, whatever random weights make of two texts."""
     graph = with_node(api(name), "90", "SolidMask", value=1.0, width=24, height=32)
     graph = with_node(graph, "91", "SolidMask", value=0.0, width=84, height=70)
     graph = with_node(graph, "92", "MaskComposite", destination=["91", 0], source=["90", 0], x=20, y=16, operation="or")
@@ -147,9 +146,3 @@ def test_the_watch_would_have_seen_it(installation: Installation, tmp_path) -> N
     attempt = "import socket\ntry: socket.create_connection(('192.0.2.1', 80), 1)\nexcept OSError: pass"
     run_python(installation, "-c", attempt, PYTHONPATH=str(HERE / "loopback"), NETWORK_LOG=str(log))
     assert "192.0.2.1" in log.read_text()
-
-
-def test_nothing_else_is_served(server: Server) -> None:
-    """Help pages and templates are, the pack's code is not."""
-    with pytest.raises(urllib.error.HTTPError):
-        server.fetch(f"/extensions/{FOLDER_NAME}/../nodes/fields.py")
