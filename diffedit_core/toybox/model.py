@@ -4,6 +4,9 @@ Sizes keep to what ComfyUI's own SD1.5 classes take: widths are multiples of 32,
 heads, projections are 1x1 convolutions.
 """
 
+# diffusers' own annotations are narrower than what it takes and wider than what it returns.
+# pyright: reportArgumentType=false, reportReturnType=false
+# pyright: reportOptionalMemberAccess=false, reportOptionalSubscript=false, reportOperatorIssue=false
 from __future__ import annotations
 
 import json

@@ -1,5 +1,7 @@
 """The autoencoder's training: on crops first, because they are cheap, then on whole scenes."""
 
+# diffusers' own annotations are narrower than what it takes and wider than what it returns.
+# pyright: reportArgumentType=false
 from __future__ import annotations
 
 from pathlib import Path
