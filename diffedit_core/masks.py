@@ -135,12 +135,12 @@ def advice(mask: Tensor) -> str | None:
         )
     if (shares < TOO_SMALL).any():
         share = 100 * float(shares.min())
-        return f"the mask covers only {share:.2f} % of the picture; lower the rule's value, or grow the mask"
+        return f"the mask covers only {share:.2f} % of the picture; cut the heatmap at a lower value, or grow the mask"
     if (shares > TOO_LARGE).any():
         share = 100 * float(shares.max())
         return (
-            f"the mask covers {share:.0f} % of the picture; raise the rule's value, "
-            "or make the source text differ from the target text in fewer words"
+            f"the mask covers {share:.0f} % of the picture; let the two texts differ in fewer words, "
+            "or cut the heatmap at a higher value"
         )
     return None
 

@@ -179,11 +179,11 @@ def test_coverage_is_the_share_of_each_image():
     ("cells", "expected"),
     [
         (0, "the mask is empty: the two texts make no difference to this picture"),
-        (4, "the mask covers only 0.40 % of the picture; lower the rule's value, or grow the mask"),
+        (4, "the mask covers only 0.40 % of the picture; cut the heatmap at a lower value, or grow the mask"),
         (5, None),
         (600, None),
-        (601, "the mask covers 60 % of the picture; raise the rule's value"),
-        (1000, "the mask covers 100 % of the picture; raise the rule's value"),
+        (601, "the mask covers 60 % of the picture; let the two texts differ in fewer words"),
+        (1000, "the mask covers 100 % of the picture; let the two texts differ in fewer words"),
     ],
 )
 def test_a_warning_says_which_knob_to_turn(cells, expected, caplog):
