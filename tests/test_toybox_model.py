@@ -1,0 +1,78 @@
+"""The bundled model: there, small enough, shaped as Stable Diffusion 1.5 is, and able to draw what a caption says."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("diffusers")
+
+from diffusers import StableDiffusionPipeline
+from safetensors.torch import load_file
+
+from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS, edit, judge
+from diffedit_core.toybox.model import AUTOENCODER, SCALING_FACTOR, TOKENS, UNET, WEIGHTS, load
+from diffedit_core.toybox.train_autoencoder import psnr, reconstruct
+from diffedit_core.toybox.train_data import held_out_batch, to_pictures, to_tensor
+from diffedit_core.toybox.train_diffusion import draw, following_rate
+
+PARTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return load()
+
+
+def test_the_package_holds_the_model_in_half_precision_under_20_megabytes():
+    assert sum(file.stat().st_size for file in WEIGHTS.rglob("*")) < 20e6
+    for part, name in PARTS.items():
+        assert all(x.dtype == torch.float16 for x in load_file(WEIGHTS / part / f"{name}.safetensors").values())
+    assert (WEIGHTS / "README.md").exists()
+
+
+def test_sizes_fit_comfyui():
+    for part, expected in (("unet", UNET), ("vae", AUTOENCODER)):
+        config = json.loads((WEIGHTS / part / "config.json").read_text())
+        assert config["block_out_channels"] == list(expected["block_out_channels"])
+        assert all(width % 32 == 0 for width in config["block_out_channels"])
+    assert json.loads((WEIGHTS / "vae" / "config.json").read_text())["scaling_factor"] == SCALING_FACTOR
+    assert all(name.startswith("text_model.") for name in load_file(WEIGHTS / "text_encoder" / "model.safetensors"))
+
+
+def test_diffusers_loads_it_by_itself(pipe):
+    plain = StableDiffusionPipeline.from_pretrained(WEIGHTS, local_files_only=True)
+    assert plain.safety_checker is None and plain.tokenizer.model_max_length == TOKENS
+    assert torch.equal(plain.unet.conv_in.weight.float(), pipe.unet.conv_in.weight)
+
+
+@torch.no_grad()
+def test_latents_have_unit_variance(pipe):
+    latents = pipe.vae.encode(held_out_batch(48)).latent_dist.mean * SCALING_FACTOR  # [48,4,h,w]
+    assert latents.mean((0, 2, 3)).abs().max() < 0.2
+    assert (latents.std((0, 2, 3)) - 1).abs().max() < 0.15
+
+
+def test_pictures_survive_the_autoencoder(pipe):
+    x = held_out_batch(32)
+    assert psnr(x, reconstruct(pipe.vae, x)) > 32
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_judge_reads_pictures_that_went_through_the_autoencoder(pipe, kind):
+    edits = [edit(seed, kind) for seed in HELD_OUT_SEEDS[300:320]]
+    pictures = to_tensor(np.stack([e.edited for e in edits] + [e.image for e in edits]))
+    again = to_pictures(reconstruct(pipe.vae, pictures))
+    assert np.mean([judge(e, picture) for e, picture in zip(edits, again[:20], strict=True)]) >= 0.95
+    assert np.mean([judge(e, picture) for e, picture in zip(edits, again[20:], strict=True)]) <= 0.05
+
+
+def test_it_draws_what_the_caption_says(pipe):
+    rate, _ = following_rate(pipe, count=16)
+    assert rate >= 0.4  # 0.665 over 200; chance is below 0.05
+
+
+def test_the_text_matters(pipe):
+    red, blue = (draw(pipe, [f"a {c} circle on a plain table"], guidance=4.0, steps=10)[0] for c in ("red", "blue"))
+    assert np.abs(red.astype(int) - blue).max() > 100
