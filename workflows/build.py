@@ -40,7 +40,7 @@ def demo() -> Graph:
     graph = Graph("demo", "An edit with the bundled model: press Run, nothing is downloaded.")
     graph.note(0, notes.DEMO, title="Press Run", height=300)
     model = graph.add("DiffEdit_DemoModel", 0)
-    scene = graph.add("DiffEdit_DemoScene", 0, seed=3, kind="object")
+    scene = graph.add("DiffEdit_DemoScene", 0, seed=6, kind="object")
     start = _texts(
         graph, model["model"], model["clip"], model["vae"], scene["picture"], scene["source"], scene["target"]
     )

@@ -249,6 +249,15 @@ def test_demo_scenes_are_edits_with_their_truth(kind):
     assert (region[changed] > 0).all() and not changed[region == 0].any()
 
 
+@pytest.mark.parametrize("seed", [0, 3, 2**64 - 1])
+def test_demo_scenes_are_of_the_seeds_that_training_never_draws_from(seed):
+    held_out = toybox.HELD_OUT_SEEDS
+    expected = toybox.edit(held_out[seed % len(held_out)], "colour")
+    shown, source, target, _, _ = run("DemoScene", seed=seed, kind="colour").args
+    assert (source, target) == (expected.source, expected.target)
+    assert (shown[0] * 255).round().byte().numpy().tolist() == expected.image.tolist()
+
+
 def test_no_node_logs_or_prints_of_itself(capsys, caplog):
     caplog.set_level(logging.INFO)
     run("MaskRefine", mask=half())
