@@ -50,12 +50,6 @@ def pictures_of(images: Sequence[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.stack(images).astype(np.float32) / 255)
 
 
-def iou(mask: Tensor, region: Tensor) -> Tensor:
-    """Of the masked and the true pixels: [B]."""
-    mask, region = mask.flatten(1) > 0.5, region.flatten(1) > 0.5
-    return (mask & region).sum(1) / (mask | region).sum(1).clamp_min(1)
-
-
 def leak(mask: Tensor, region: Tensor) -> Tensor:
     """The share of the mask that lies outside the true region: [B]."""
     mask, region = mask.flatten(1) > 0.5, region.flatten(1) > 0.5

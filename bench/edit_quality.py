@@ -10,17 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.cases import Batch, errors, iou
+from bench.cases import Batch, errors
 from bench.peers import blog_fast_diffedit, diffusers_edit, sdedit
-from diffedit_core.editing import EditSettings, MaskSettings, edit
+from diffedit_core.editing import FAST_EDIT, FAST_MASK, EditSettings, MaskSettings, edit
 from diffedit_core.hosts.diffusers import DiffusersHost
+from diffedit_core.masks import iou
 from diffedit_core.pictures import to_pil
 from diffedit_core.toybox.judge import judge
 
 Way = Callable[[DiffusersHost, Batch, int], tuple[Tensor, Tensor | None]]
 """(host, batch, seed) -> pictures [B, H, W, 3], and the masks [B, H, W] where the way has any."""
-
-FAST = MaskSettings(fast=True, draws=20), EditSettings(background="noised")
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def img2img(strength: float) -> Way:
 
 WAYS: dict[str, Way] = {
     "DiffEdit (ours)": ours(),
-    "FastDiffEdit (ours)": ours(*FAST),
+    "FastDiffEdit (ours)": ours(FAST_MASK, FAST_EDIT),
     "FastDiffEdit, as its blog": blog_fast_diffedit,
     "diffusers' pipeline": diffusers,
     **{f"SDEdit {strength}": img2img(strength) for strength in (0.3, 0.5, 0.7, 0.85)},

@@ -9,13 +9,13 @@ from itertools import islice
 
 from torch import Tensor
 
-from bench.cases import Batch, iou, leak
+from bench.cases import Batch, leak
 from bench.peers import diffusers_mask
 from diffedit_core.contrast import STATISTICS, purist_contrast, summarize
 from diffedit_core.denoiser import Noise, levels_up_to, paired_noise, seeded_noise
-from diffedit_core.editing import MaskSettings, mask_from
+from diffedit_core.editing import FAST_MASK, MaskSettings, mask_from
 from diffedit_core.hosts.diffusers import DiffusersHost
-from diffedit_core.masks import RULES
+from diffedit_core.masks import RULES, iou
 from diffedit_core.refine import Refinement
 
 STRENGTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.85)
@@ -100,8 +100,8 @@ def _differences(host: DiffusersHost, batch: Batch, strength: float, noise: Nois
 
 
 def _fast(host: DiffusersHost, batch: Batch, seed: int) -> Tensor:
-    differences = _differences(host, batch, 0.5, seeded_noise(seed), 20)
-    return mask_from(summarize(differences, "mean_abs"), batch.pictures, MaskSettings(fast=True))
+    differences = _differences(host, batch, 0.5, seeded_noise(seed), FAST_MASK.draws)
+    return mask_from(summarize(differences, "mean_abs"), batch.pictures, FAST_MASK)
 
 
 def _purist(host: DiffusersHost, batch: Batch, seed: int) -> Tensor:

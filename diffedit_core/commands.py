@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .editing import EditSettings, MaskSettings, edit, find_mask
+from .editing import FAST_EDIT, FAST_MASK, EditSettings, MaskSettings, edit, find_mask
 from .flags import from_flags, given_flags
 from .hosts.diffusers import DiffusersHost, be_quiet
 from .masks import coverage
@@ -24,7 +24,6 @@ from .reporting import Watch
 logger = logging.getLogger(__name__)
 
 DTYPES = {"float32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-FAST_FINDING, FAST_EDITING = MaskSettings(fast=True, draws=20), EditSettings(background="noised")
 NAME_A_MODEL = (
     "name a model: --model FOLDER (in the diffusers layout) or --model NAME (on the hub), for example "
     "--model stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -103,14 +102,14 @@ def costs(watch: Watch) -> dict[str, Any]:
 
 
 def _finding(args: Namespace) -> MaskSettings:
-    finding = from_flags(args, FAST_FINDING if args.fast else MaskSettings())
+    finding = from_flags(args, FAST_MASK if args.fast else MaskSettings())
     if finding.draws < 1 or finding.steps < 1:
         raise ValueError(f"--mask-draws is {finding.draws} and --mask-steps {finding.steps}; both must be at least 1")
     return replace(finding, refinement=from_flags(args, Refinement()))
 
 
 def _editing(args: Namespace) -> EditSettings:
-    editing = from_flags(args, FAST_EDITING if args.fast else EditSettings())
+    editing = from_flags(args, FAST_EDIT if args.fast else EditSettings())
     if editing.steps < 1 or editing.iterations < 0:
         raise ValueError(f"--steps is {editing.steps} and --iterations {editing.iterations}; at least 1 and 0")
     return editing

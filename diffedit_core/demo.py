@@ -11,6 +11,7 @@ from torch import Tensor
 from . import toybox
 from .editing import edit
 from .hosts.diffusers import DiffusersHost
+from .masks import iou
 from .outputs import mask_over
 from .reporting import Watch
 from .toybox.judge import judge
@@ -43,7 +44,7 @@ def show(watch: Watch, scene: int, kind: str, seed: int, device: torch.device, d
         "source": asked.source,
         "target": asked.target,
         "trained": trained,
-        "iou": round(_iou(done.mask, torch.from_numpy(asked.region)[None]), 4),
+        "iou": round(float(iou(done.mask.cpu(), torch.from_numpy(asked.region)[None])), 4),
         "success": judge(asked, (done.picture[0] * 255).round().byte().numpy()),
     }
     pictures = {"input": picture, "mask": mask_over(picture, done.mask), "result": done.picture}
@@ -53,11 +54,6 @@ def show(watch: Watch, scene: int, kind: str, seed: int, device: torch.device, d
 def _untrained(device: torch.device, dtype: torch.dtype) -> DiffusersHost:
     tokenizer = new_tokenizer()
     return DiffusersHost(assemble(new_autoencoder(0), new_denoiser(0, tokenizer), tokenizer).to(device, dtype))
-
-
-def _iou(mask: Tensor, region: Tensor) -> float:
-    mask, region = mask.cpu() > 0.5, region > 0.5
-    return float((mask & region).sum() / (mask | region).sum().clamp_min(1))
 
 
 def _in_words(facts: dict[str, Any]) -> list[str]:

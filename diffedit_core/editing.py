@@ -96,6 +96,10 @@ class EditSettings:
             raise ValueError(f"background is {self.background!r}; it must be one of {', '.join(decoding.BACKGROUNDS)}")
 
 
+FAST_MASK, FAST_EDIT = MaskSettings(fast=True, draws=20), EditSettings(background="noised")
+"""FastDiffEdit: its mask, and plain inpainting."""
+
+
 @dataclass(frozen=True)
 class Edit:
     """Pictures are [1, H, W, 3] and masks [1, H, W], in 0..1, at the size of the picture that came in."""

@@ -125,6 +125,12 @@ def coverage(mask: Tensor) -> Tensor:
     return mask.flatten(1).float().mean(1)
 
 
+def iou(mask: Tensor, region: Tensor) -> Tensor:
+    """Pixels in both over pixels in either: [B]."""
+    mask, region = mask.flatten(1) > 0.5, region.flatten(1) > 0.5
+    return (mask & region).sum(1) / (mask | region).sum(1).clamp_min(1)
+
+
 def advice(mask: Tensor) -> str | None:
     """What to turn when a mask is empty, tiny or nearly everything; None when it looks like an edit."""
     shares = coverage(mask)

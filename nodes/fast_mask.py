@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from comfy_api.latest import io
 
-from ..diffedit_core.editing import MaskSettings
+from ..diffedit_core.editing import FAST_MASK
 from ..diffedit_core.hosts.comfyui import find_mask
 from .display import show_mask
 from .fields import CATEGORY, contrast_inputs, mask_outputs, seed, supported
-
-FAST_DRAWS = 20
-"""As FastDiffEdit has it."""
 
 
 class FastMask(io.ComfyNode):
@@ -27,13 +26,15 @@ class FastMask(io.ComfyNode):
                 *contrast_inputs(),
                 io.Float.Input(
                     "strength",
-                    default=MaskSettings.strength,
+                    default=FAST_MASK.strength,
                     min=0.01,
                     max=1.0,
                     step=0.01,
                     tooltip="How much noise the texts are compared at: 0 is the picture, 1 pure noise.",
                 ),
-                io.Int.Input("draws", default=FAST_DRAWS, min=1, max=1000, tooltip="Noise draws that are averaged."),
+                io.Int.Input(
+                    "draws", default=FAST_MASK.draws, min=1, max=1000, tooltip="Noise draws that are averaged."
+                ),
                 seed(),
             ],
             outputs=mask_outputs(),
@@ -44,6 +45,6 @@ class FastMask(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, latent, source, target, strength, draws, seed) -> io.NodeOutput:
-        how = MaskSettings(strength=strength, draws=draws, fast=True)
+        how = replace(FAST_MASK, strength=strength, draws=draws)
         mask, heatmap = find_mask(model, latent, source, target, how, seed)
         return io.NodeOutput(mask, heatmap, ui=show_mask(cls, mask))
