@@ -22,7 +22,7 @@ from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.toybox import KINDS
 
 RESULTS = Path(__file__).parent / "results"
-LOCAL = ("colour", "shape", "object")  # the kinds that the targets are set for
+LOCAL = ("colour", "shape", "both", "object")  # the kinds that the targets are set for
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

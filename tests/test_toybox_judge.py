@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS, edit, follows, judge, read, render, scene
+from diffedit_core.toybox.painting import coverage_map
 
 SOME = HELD_OUT_SEEDS[100:112]
 edits = pytest.mark.parametrize("kind", KINDS)
@@ -32,10 +33,20 @@ def test_worn_pictures_are_judged_alike(kind):
         assert not judge(e, worn(e.image, seed)), e.target
 
 
+@pytest.mark.parametrize("kind", ["colour", "both"])
+def test_a_rim_of_the_old_colour_is_not_enough(kind):
+    for seed in SOME:
+        e = edit(seed, kind)
+        (old,) = set(e.source_scene.things) - set(e.target_scene.things)
+        silhouette = (coverage_map((old,)) >= 0.5).astype(np.uint8)
+        rim = (silhouette - cv2.erode(silhouette, np.ones((7, 7)))).astype(bool)
+        assert not judge(e, np.where(rim[..., None], e.image, e.edited)), e.target
+
+
 @pytest.mark.parametrize("wrong", ["colour", "shape"])
 def test_half_of_an_object_edit_is_not_enough(wrong):
     for seed in SOME:
-        e = edit(seed, "object")
+        e = edit(seed, "both")
         (old,) = set(e.source_scene.things) - set(e.target_scene.things)
         at = e.source_scene.things.index(old)
         half = list(e.target_scene.things)

@@ -90,12 +90,29 @@ def test_pictures_and_texts_tell_of_their_scenes(seed, kind):
         assert all(f"a {thing.colour} {thing.shape}" in text for thing in s.things)
 
 
-@pytest.mark.parametrize("kind, changed", [("colour", 1), ("shape", 1), ("object", 2), ("ground", 1)])
+@pytest.mark.parametrize("kind, changed", [("colour", 1), ("shape", 1), ("both", 2), ("object", 2), ("ground", 1)])
 @pytest.mark.parametrize("seed", SOME)
 def test_source_and_target_differ_in_the_edited_words_alone(seed, kind, changed):
     e = edit(seed, kind)
     pairs = list(zip(words(e.source), words(e.target), strict=True))
     assert sum(a != b for a, b in pairs) == changed
+
+
+@pytest.mark.parametrize(
+    "kind, kept",
+    [("colour", "shape radius tilt"), ("shape", "colour radius tilt"), ("both", "radius tilt"), ("object", "")],
+)
+def test_a_change_leaves_the_place_and_what_it_does_not_name(kind, kept):
+    pairs = []
+    for seed in SOME:
+        e = edit(seed, kind)
+        ((old, new),) = [(a, b) for a, b in zip(e.source_scene.things, e.target_scene.things, strict=True) if a != b]
+        assert all(getattr(old, name) == getattr(new, name) for name in ("x", "y", *kept.split()))
+        assert new.radius <= old.radius
+        pairs.append((old, new))
+    # another object has a size and a tilt of its own
+    assert any(old.radius != new.radius for old, new in pairs) == (kind == "object")
+    assert any(old.tilt != new.tilt for old, new in pairs) == (kind == "object")
 
 
 @pytest.mark.parametrize("seed", SOME)
@@ -115,5 +132,5 @@ def test_an_edit_reproduces_and_kinds_do_not_share_scenes():
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="colour, shape, object"):
+    with pytest.raises(ValueError, match="colour, shape, both, object"):
         edit(0, "texture")

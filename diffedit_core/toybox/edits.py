@@ -8,9 +8,9 @@ import numpy as np
 
 from .captions import draw_wording
 from .painting import SHADOW_OPACITY, coverage_map, render, shadow_map
-from .scenes import COLOURS, GROUNDS, SHAPES, Scene, Thing, draw_ground, draw_scene
+from .scenes import COLOURS, GROUNDS, RADII, SHAPES, TILTS, Scene, Thing, draw_ground, draw_scene
 
-KINDS = ("colour", "shape", "object", "removal", "addition", "ground")
+KINDS = ("colour", "shape", "both", "object", "removal", "addition", "ground")
 
 
 @dataclass(frozen=True)
@@ -57,19 +57,25 @@ def _pair(rng: np.random.Generator, kind: str) -> tuple[Scene, Scene]:
     if kind in ("removal", "addition"):
         without = replace(whole, things=whole.things[:at] + whole.things[at + 1 :])
         return (whole, without) if kind == "removal" else (without, whole)
-    changed = _changed(rng, whole.things, at, kind)
+    changed = _changed(rng, whole, at, kind)
     return whole, replace(whole, things=(*whole.things[:at], changed, *whole.things[at + 1 :]))
 
 
-def _changed(rng: np.random.Generator, things: tuple[Thing, ...], at: int, kind: str) -> Thing:
-    """Another object in the same place: colour and shape stay different from those of every object in the scene."""
-    colour = str(rng.choice([c for c in COLOURS if c not in {thing.colour for thing in things}]))
-    shape = str(rng.choice([s for s in SHAPES if s not in {thing.shape for thing in things}]))
+def _changed(rng: np.random.Generator, before: Scene, at: int, kind: str) -> Thing:
+    """What is in the place afterwards: colour and shape stay different from those of every object in the scene."""
+    old = before.things[at]
+    colour = str(rng.choice([c for c in COLOURS if c not in {thing.colour for thing in before.things}]))
+    shape = str(rng.choice([s for s in SHAPES if s not in {thing.shape for thing in before.things}]))
     if kind == "colour":
-        return replace(things[at], colour=colour)
+        return replace(old, colour=colour)
     if kind == "shape":
-        return replace(things[at], shape=shape)
-    return replace(things[at], colour=colour, shape=shape)
+        return replace(old, shape=shape)
+    if kind == "both":
+        return replace(old, colour=colour, shape=shape)
+    # Another object has a size and a tilt of its own; no larger, since a larger one's region could not be known.
+    smallest, _ = RADII[len(before.things)]
+    radius = int(rng.integers(smallest, old.radius + 1))
+    return replace(old, colour=colour, shape=shape, radius=radius, tilt=int(rng.choice(TILTS)))
 
 
 def _region(before: Scene, after: Scene, changed: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ SMALLEST = 200  # pixels: less is a highlight or a flaw, the smallest true objec
 SHARE = 0.3  # of a patch's pixels that a second colour needs to count as an object that touches the first
 SHADES = (0.55, 1.15)  # how dark and how bright the light makes a colour
 GLOSS = (0.0, 0.15, 0.3)  # how much white a highlight mixes in
+REMNANT = 0.15  # of the old place that may still show the old colour
 SAME_PLACE = 0.3  # IoU with the true silhouette from which a seen object counts as the one meant
 
 
@@ -46,11 +47,20 @@ def judge(edit: Edit, image: np.ndarray) -> bool:
         return not any(_overlap(seen.mask, gone) > 0.1 for seen in reading.objects)
     if edit.kind == "addition":
         return names_of(after) <= {(seen.colour, seen.shape) for seen in reading.objects}
-    (wanted,) = set(after.things) - set(before.things)
+    (old,), (wanted,) = set(before.things) - set(after.things), set(after.things) - set(before.things)
     found = max(reading.objects, key=lambda seen: _overlap(seen.mask, wanted), default=None)
-    if found is None or _overlap(found.mask, wanted) < SAME_PLACE:
+    if found is None or _overlap(found.mask, wanted) < SAME_PLACE or remnant(image, old, wanted) > REMNANT:
         return False
     return (found.colour, found.shape) == (wanted.colour, wanted.shape)
+
+
+def remnant(image: np.ndarray, old: Thing, new: Thing) -> float:
+    """The share of the old object's place that still has its colour; 0 where the new one has the same colour."""
+    if old.colour == new.colour:
+        return 0.0
+    labels = _labels(image, read_ground(image))
+    place = coverage_map((old,)) >= 0.5
+    return float((labels[place] == list(COLOURS).index(old.colour)).mean())
 
 
 def follows(scene: Scene, image: np.ndarray) -> bool:
