@@ -12,10 +12,12 @@ from torch import Tensor
 
 from bench.cases import Batch, errors
 from bench.peers import blog_fast_diffedit, diffusers_edit, sdedit
+from diffedit_core import decoding
 from diffedit_core.editing import FAST_EDIT, FAST_MASK, EditSettings, MaskSettings, edit
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import iou
 from diffedit_core.pictures import to_pil
+from diffedit_core.refine import EDGE_SNAPS
 from diffedit_core.toybox.judge import judge
 
 Way = Callable[[DiffusersHost, Batch, int], tuple[Tensor, Tensor | None]]
@@ -34,9 +36,14 @@ class Score:
     seconds: float
 
 
-def ours(finding: MaskSettings = MaskSettings(), editing: EditSettings = EditSettings()) -> Way:
+def ours(
+    finding: MaskSettings = MaskSettings(), editing: EditSettings = EditSettings(), source_text_as: str | None = None
+) -> Way:
+    """`source_text_as`: the setting of the edit that takes the source text."""
+
     def way(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, Tensor]:
-        done = edit(host, batch.pictures, batch.source, batch.target, finding=finding, editing=editing, seed=seed)
+        how = replace(editing, **{source_text_as: batch.source}) if source_text_as else editing
+        done = edit(host, batch.pictures, batch.source, batch.target, finding=finding, editing=how, seed=seed)
         return done.picture, done.mask
 
     return way
@@ -86,17 +93,20 @@ def scores(host: DiffusersHost, batch: Batch, seed: int, ways: dict[str, Way]) -
 
 def sweep() -> dict[str, Way]:
     """One setting at a time away from the defaults."""
-    base = EditSettings()
+    finding, editing = MaskSettings(), EditSettings()
     changes = {
         "steps": (10, 25, 50),
         "strength": (0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
-        "guidance": (1.0, 2.0, 4.0, 7.5, 10.0),
-        "iterations": (0, 1, 2, 4),
-        "background": ("retrace", "noised", "source"),
+        "guidance": (2.0, 4.0, 7.5, 10.0),
+        "iterations": (0, 1, 2),
+        "background": decoding.BACKGROUNDS,
         "soft": (False, True),
     }
-    return {
-        f"{name} {value}": ours(editing=replace(base, **{name: value}))
-        for name, values in changes.items()
-        for value in values
+    ways = {f"{name} {v}": ours(finding, replace(editing, **{name: v})) for name, vs in changes.items() for v in vs}
+    refined = {
+        **{f"edge snap {snap}": replace(finding.refinement, edge_snap=snap) for snap in EDGE_SNAPS},
+        **{f"mask grown by {grow}": replace(finding.refinement, grow=grow) for grow in (0, 2, 4, 8)},
     }
+    ways |= {name: ours(replace(finding, refinement=refinement)) for name, refinement in refined.items()}
+    texts = {"negative: the source text": "negative", "inverted with the source text": "inversion_text"}
+    return ways | {name: ours(source_text_as=setting) for name, setting in texts.items()}

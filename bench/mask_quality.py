@@ -12,7 +12,7 @@ from torch import Tensor
 from bench.cases import Batch, leak
 from bench.peers import diffusers_mask
 from diffedit_core.contrast import STATISTICS, purist_contrast, summarize
-from diffedit_core.denoiser import Noise, levels_up_to, paired_noise, seeded_noise
+from diffedit_core.denoiser import Noise, levels_up_to, seeded_noise
 from diffedit_core.editing import FAST_MASK, MaskSettings, mask_from
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import RULES, iou
@@ -38,8 +38,8 @@ class Score:
 
 def scores(host: DiffusersHost, batch: Batch, seed: int) -> Iterator[Score]:
     """Every way, on every edit of the batch. The predictions are made once and summed in every way."""
-    yield from _contrast_scores(host, batch, seed)
-    yield from _scores_of(host, batch, "FastMask, 20 draws", lambda: _fast(host, batch, seed))
+    for strength in STRENGTHS:
+        yield from _contrast_scores(host, batch, strength, seeded_noise(seed))
     yield from _scores_of(host, batch, "purist, 4 draws of 12 steps", lambda: _purist(host, batch, seed))
     for i, edit in enumerate(batch.edits):
         began, before = time.perf_counter(), host.evaluations
@@ -49,18 +49,24 @@ def scores(host: DiffusersHost, batch: Batch, seed: int) -> Iterator[Score]:
         yield Score("diffusers generate_mask", edit.kind, float(iou(mask, region)), float(leak(mask, region)), *cost)
 
 
-def _contrast_scores(host: DiffusersHost, batch: Batch, seed: int) -> Iterator[Score]:
-    for strength in STRENGTHS:
-        for name, noise in {"": seeded_noise(seed), ", pairs": paired_noise(seeded_noise(seed))}.items():
-            began = time.perf_counter()
-            differences = list(_differences(host, batch, strength, noise, max(DRAWS)))
-            a_draw = (time.perf_counter() - began) / max(DRAWS) / len(batch.edits)
-            for draws in DRAWS if not name else DRAWS[1:]:
-                for statistic in STATISTICS:
-                    heatmap = summarize(islice(differences, draws), statistic)
-                    way = f"{statistic}, strength {strength}, {draws} draws{name}"
-                    snaps = SNAPS if strength == 0.5 and draws == 10 else SNAPS[:1]
-                    yield from _cut(batch, heatmap, way, snaps, 2 * draws, draws * a_draw)
+def _contrast_scores(host: DiffusersHost, batch: Batch, strength: float, noise: Noise) -> Iterator[Score]:
+    began = time.perf_counter()
+    plain = list(_differences(host, batch, strength, noise, max(DRAWS)))
+    a_draw = (time.perf_counter() - began) / max(DRAWS) / len(batch.edits)
+    mirrored = _differences(host, batch, strength, lambda i, shape: -noise(i, shape), max(DRAWS) // 2)
+    pairs = [difference for both in zip(plain, mirrored, strict=False) for difference in both]
+    for order, differences in (("", plain), (", pairs", pairs)):
+        for draws in DRAWS[1:] if order else DRAWS:
+            for statistic in STATISTICS:
+                heatmap = summarize(islice(differences, draws), statistic)
+                way = f"{statistic}, strength {strength}, {draws} draws{order}"
+                snaps = SNAPS if (strength, draws) == (MaskSettings.strength, MaskSettings.draws) else SNAPS[:1]
+                yield from _cut(batch, heatmap, way, snaps, 2 * draws, draws * a_draw)
+    if strength == FAST_MASK.strength:
+        heatmap = summarize(islice(plain, FAST_MASK.draws), "mean_abs")
+        mask = mask_from(heatmap, batch.pictures, FAST_MASK)
+        name = f"FastMask, {FAST_MASK.draws} draws"
+        yield from _compare(batch, mask, name, 2 * FAST_MASK.draws, FAST_MASK.draws * a_draw)
 
 
 def _cut(
@@ -97,11 +103,6 @@ def _differences(host: DiffusersHost, batch: Batch, strength: float, noise: Nois
     for draw in range(draws):
         source, target = denoise_pair(host.process.add(batch.x0, noise(draw, batch.x0.shape[1:]), sigma), sigma)
         yield (source - target) / sigma
-
-
-def _fast(host: DiffusersHost, batch: Batch, seed: int) -> Tensor:
-    differences = _differences(host, batch, 0.5, seeded_noise(seed), FAST_MASK.draws)
-    return mask_from(summarize(differences, "mean_abs"), batch.pictures, FAST_MASK)
 
 
 def _purist(host: DiffusersHost, batch: Batch, seed: int) -> Tensor:

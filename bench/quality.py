@@ -14,6 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from tqdm import tqdm
 
 from bench import edit_quality, mask_quality
@@ -104,20 +107,35 @@ def edit_table(scores: Iterable[dict]) -> str:
 
 def plot(scores: Iterable[dict], path: Path) -> None:
     """Success against error outside the region: up and to the left is better."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
-    ways = _grouped(scores)
-    chain = [(_mean_of(s, "outside"), _mean_of(s, "success")) for way, s in ways.items() if way.startswith("SDEdit")]
+    places = {way: (_mean_of(s, "outside"), _mean_of(s, "success")) for way, s in _grouped(scores).items()}
+    chain = [place for way, place in places.items() if way.startswith("SDEdit")]
     axes.plot(*zip(*chain, strict=True), color="lightgrey", zorder=0)
-    for way, found in ways.items():
-        x, y = _mean_of(found, "outside"), _mean_of(found, "success")
+    for way, (x, y) in places.items():
         axes.scatter(x, y, s=60 if "ours" in way else 30, color="tab:orange" if "ours" in way else "tab:blue")
-        axes.annotate(way, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8)
     axes.set(xlabel="error outside the region (RMS, levels of 255)", ylabel="edits that succeed", ylim=(0, 1.05))
-    axes.margins(x=0.2)
+    axes.margins(x=0.25)
+    figure.draw_without_rendering()  # only then is it known how large a text is
+    _label(axes, places)
     figure.savefig(path, dpi=120)
+
+
+def _label(axes: Axes, places: dict[str, tuple[float, float]]) -> None:
+    """Each point's name beside it, on the first side where it covers no other name and no point."""
+    taken = [
+        Bbox.from_extents(*(x - 4, y - 4), *(x + 4, y + 4)) for x, y in axes.transData.transform([*places.values()])
+    ]
+    for name, place in places.items():
+        for shift, side in (((7, -3), "left"), ((-7, -3), "right"), ((0, 7), "center"), ((0, -13), "center")):
+            text = axes.annotate(name, place, xytext=shift, textcoords="offset points", fontsize=8, ha=side)
+            box = text.get_window_extent()
+            if box.count_overlaps(taken) == 0:
+                break
+            text.remove()
+        else:
+            text = axes.annotate(name, place, xytext=(7, 7), textcoords="offset points", fontsize=8)
+        taken.append(text.get_window_extent())
 
 
 def _bundled() -> Path:

@@ -13,12 +13,16 @@ from torch import Tensor
 from bench.peers import diffusers_pipeline
 from diffedit_core import decoding, edit, find_mask
 from diffedit_core.denoiser import levels_up_to
+from diffedit_core.editing import EditSettings, MaskSettings
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import Trajectory, invert
+from diffedit_core.refine import Refinement
 
 SOURCE, TARGET = "a bowl of apples on a table", "a bowl of pears on a table"
 STEPS, STRENGTH, GUIDANCE = 50, 0.8, 7.5
 TAKEN = round(STEPS * STRENGTH)
+FINDING = MaskSettings(refinement=Refinement())  # diffusers' masks follow no edges
+EDITING = EditSettings(steps=STEPS, strength=STRENGTH, guidance=GUIDANCE)
 
 
 class Side(Protocol):
@@ -38,7 +42,7 @@ class Ours:
         self.trajectory = Trajectory(random_latents(TAKEN + 1, pixels)[:, None].to(self.host.device), self.sigmas)
 
     def mask(self) -> object:
-        return find_mask(self.host, self.picture, SOURCE, TARGET)
+        return find_mask(self.host, self.picture, SOURCE, TARGET, finding=FINDING)
 
     @torch.no_grad()
     def invert(self, captioned: bool) -> object:
@@ -53,7 +57,7 @@ class Ours:
         return self.host.decode(latent)
 
     def whole(self) -> object:
-        return edit(self.host, self.picture, SOURCE, TARGET)
+        return edit(self.host, self.picture, SOURCE, TARGET, finding=FINDING, editing=EDITING)
 
 
 class Theirs:

@@ -19,7 +19,7 @@ from .decoding import BACKGROUNDS
 from .editing import EditSettings, MaskSettings
 from .flags import add_flags
 from .masks import RULES
-from .refine import EDGE_SNAPS, Refinement
+from .refine import EDGE_SNAPS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -140,7 +140,7 @@ def _common_flags(parser: ArgumentParser) -> None:
 def _mask_flags(parser: ArgumentParser) -> None:
     offered = {"rule": tuple(RULES), "statistic": STATISTICS}
     add_flags(parser, MaskSettings(), "how to find the mask", "mask-", offered, skip=["fast"])
-    add_flags(parser, Refinement(), "what to do to the mask", "refine-", {"edge_snap": EDGE_SNAPS})
+    add_flags(parser, MaskSettings().refinement, "what to do to the mask", "refine-", {"edge_snap": EDGE_SNAPS})
 
 
 if __name__ == "__main__":

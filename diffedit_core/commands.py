@@ -33,7 +33,7 @@ NAME_A_MODEL = (
 def run_edit(args: Namespace) -> dict[str, Any]:
     opened, finding, editing = open_picture(args.image), _finding(args), _editing(args)
     source, target = _texts(args, needs_source=args.mask is None or editing.background == "source")
-    mask = _given_mask(args, opened, finding)
+    mask = _given_mask(args, opened)
     wanted = {
         "picture": args.output or beside(args.image, "edited"),
         "mask": args.save_mask,
@@ -105,7 +105,7 @@ def _finding(args: Namespace) -> MaskSettings:
     finding = from_flags(args, FAST_MASK if args.fast else MaskSettings())
     if finding.draws < 1 or finding.steps < 1:
         raise ValueError(f"--mask-draws is {finding.draws} and --mask-steps {finding.steps}; both must be at least 1")
-    return replace(finding, refinement=from_flags(args, Refinement()))
+    return replace(finding, refinement=from_flags(args, finding.refinement))
 
 
 def _editing(args: Namespace) -> EditSettings:
@@ -126,7 +126,7 @@ def _texts(args: Namespace, needs_source: bool = True) -> tuple[list[str], list[
     return args.source or [""], args.target
 
 
-def _given_mask(args: Namespace, opened: Opened, finding: MaskSettings) -> Tensor | None:
+def _given_mask(args: Namespace, opened: Opened) -> Tensor | None:
     if args.mask is None:
         return None
     if args.save_heatmap or given_flags(args, MaskSettings()):
@@ -138,7 +138,8 @@ def _given_mask(args: Namespace, opened: Opened, finding: MaskSettings) -> Tenso
             f"the mask {args.mask} is {mask_width}x{mask_height} but the picture {args.image} is {width}x{height}; "
             "draw the mask on this picture"
         )
-    return mask if finding.refinement == Refinement() else refine(mask, finding.refinement, picture=opened.picture)
+    how = from_flags(args, Refinement())  # a mask that is given stays as it is, unless asked otherwise
+    return refine(mask, how, picture=opened.picture) if how != Refinement() else mask
 
 
 def _where(args: Namespace) -> tuple[torch.device, torch.dtype]:

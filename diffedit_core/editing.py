@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from PIL import Image
@@ -55,6 +55,9 @@ class Host(Denoisers, Protocol):
     def decode(self, latent: Tensor) -> Tensor: ...
 
 
+ALONG_EDGES = Refinement(edge_snap="grabcut")
+
+
 @dataclass(frozen=True)
 class MaskSettings:
     """How the mask is found."""
@@ -68,7 +71,7 @@ class MaskSettings:
     steps: int = 1  # above 1: denoise every draw in full (the purist mask)
     guidance: float = 7.5  # of the purist mask
     fast: bool = False  # FastDiffEdit's mask: mean_abs, above the mean, grown by one cell
-    refinement: Refinement = field(default_factory=Refinement)
+    refinement: Refinement = ALONG_EDGES
 
     def __post_init__(self) -> None:  # before minutes of work, not after them
         check_strength(self.strength)
@@ -96,8 +99,9 @@ class EditSettings:
             raise ValueError(f"background is {self.background!r}; it must be one of {', '.join(decoding.BACKGROUNDS)}")
 
 
-FAST_MASK, FAST_EDIT = MaskSettings(fast=True, draws=20), EditSettings(background="noised")
-"""FastDiffEdit: its mask, and plain inpainting."""
+FAST_MASK = MaskSettings(fast=True, draws=20, refinement=Refinement())
+FAST_EDIT = EditSettings(background="noised")
+"""FastDiffEdit: its mask as it is, and plain inpainting."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,7 @@ def edit(
 ) -> Edit:
     """Change what the target text says otherwise than the source text, and nothing else, to the pixel."""
     original = from_pil(picture) if isinstance(picture, Image.Image) else picture
+    sigmas = levels_up_to(editing.strength, host.sigmas(editing.steps))  # refuses what cannot be before the work
     margin = Margin.around(original, host.multiple)
     padded = margin.add(original)
     x0 = host.encode(padded)
@@ -136,7 +141,7 @@ def edit(
             f"{original.shape[1]}; draw the mask on this picture"
         )
     warn_if_unlikely(mask)
-    latent = decode_latent(host, x0, margin.add_to_mask(mask), target, source, editing, seed, progress)
+    latent = decode_latent(host, x0, sigmas, margin.add_to_mask(mask), target, source, editing, seed, progress)
     edited = margin.remove(host.decode(latent)).to(original.device)
     return Edit(paste(original, edited, mask, editing.feather), mask, heatmap)
 
@@ -209,6 +214,7 @@ def cut(heatmap: Tensor, size: tuple[int, int], how: MaskSettings) -> Tensor:
 def decode_latent(
     host: Host,
     x0: Tensor,
+    sigmas: tuple[float, ...],
     mask: Tensor,
     target: Text,
     source: Text,
@@ -217,7 +223,6 @@ def decode_latent(
     progress: Progress | None,
 ) -> Tensor:
     """Invert where the background asks for it, then decode under the target text: [B, C, h, w]."""
-    sigmas = levels_up_to(how.strength, host.sigmas(how.steps))
     background = _background(host, x0, sigmas, source, how, seed, progress)
     planes = cells(mask, (x0.shape[-2], x0.shape[-1]), how.soft)
     denoise = host.denoiser(target, how.negative, how.guidance)

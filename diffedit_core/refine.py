@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .masks import fit
+from .masks import TOO_LARGE, fit
 
 try:
     import cv2
@@ -123,7 +123,10 @@ def grabcut(mask: np.ndarray, picture: np.ndarray, radius: int, heatmap: np.ndar
     cv2.setRNGSeed(0)  # its k-means draws from OpenCV's own generator; the same mask every time
     picture, colours = np.ascontiguousarray(picture), (np.zeros((1, 65)), np.zeros((1, 65)))  # of either side, filled
     cv2.grabCut(picture, labels, (0, 0, 0, 0), *colours, 5, cv2.GC_INIT_WITH_MASK)
-    return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
+    region = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
+    if region.mean() > TOO_LARGE >= inside.mean():  # it ran away: no edges hold a scattered mask
+        region = inside
+    return region.astype(np.float32)
 
 
 def guided_filter(mask: np.ndarray, picture: np.ndarray, radius: int, epsilon: float = 1e-3) -> np.ndarray:

@@ -123,12 +123,20 @@ def test_every_setting_of_the_decoding_reaches_its_place(host, picture, backgrou
 )
 def test_every_setting_of_the_contrast_reaches_its_place(host, picture, finding, statistic, noise):
     picture = picture[:, :48, :64]
-    mask, heatmap = find_mask(host, picture, *TEXTS, finding=replace(finding, strength=0.7), seed=3)
+    finding = replace(finding, strength=0.7, refinement=Refinement())
+    mask, heatmap = find_mask(host, picture, *TEXTS, finding=finding, seed=3)
     x0, sigma = host.encode(picture), host.process.sigma_at(0.7)
     by_hand = contrast(host.denoiser_pair(*TEXTS), x0, host.process, sigma, noise=noise, draws=4, statistic=statistic)
     assert torch.equal(heatmap, by_hand)
     expected = (fit(fast_mask(by_hand), (48, 64)) > 0.5) if finding.fast else threshold(fit(by_hand, (48, 64)))
     assert torch.equal(mask, expected.float())
+
+
+def test_a_schedule_that_cannot_be_is_refused_before_the_work(host, picture):
+    before = host.evaluations
+    with pytest.raises(ValueError, match="steps is 1001"):
+        edit(host, picture, *TEXTS, finding=QUICK, editing=replace(FEW, steps=1001))
+    assert host.evaluations == before
 
 
 def test_find_mask_is_the_edits_first_step(host, picture):
@@ -148,7 +156,7 @@ def test_every_rule_and_the_fast_mask_give_binary_masks_of_the_pictures_size(hos
 def test_the_refinement_is_applied_with_picture_and_heatmap(host, picture):
     picture = picture[:, :48, :64]
     how = Refinement(edge_snap="grabcut", min_island=0.01)
-    plain, heatmap = find_mask(host, picture, *TEXTS, finding=QUICK)
+    plain, heatmap = find_mask(host, picture, *TEXTS, finding=replace(QUICK, refinement=Refinement()))
     refined, _ = find_mask(host, picture, *TEXTS, finding=replace(QUICK, refinement=how))
     assert torch.equal(refined, refine(plain, how, picture=picture, heatmap=heatmap))
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from diffedit_core.masks import fit, threshold
 from diffedit_core.refine import Refinement, guided_filter, refine
 
 SIZE = 64
@@ -312,3 +313,10 @@ def test_inputs_that_cannot_be_refined_are_errors_that_say_why():
         refine(disc(10).expand(3, -1, -1), Refinement(), picture=torch.rand(2, 8, 8, 3))
     with pytest.raises(ValueError, match="2 heatmaps for 3 masks; give one for all, or one for each"):
         refine(disc(10).expand(3, -1, -1), Refinement(), heatmap=torch.rand(2, 8, 8))
+
+
+def test_grabcut_that_runs_away_from_a_scattered_mask_leaves_it_as_it_was():
+    generator = torch.Generator().manual_seed(0)
+    picture, heatmap = torch.rand(1, 96, 96, 3, generator=generator), torch.rand(1, 12, 12, generator=generator)
+    mask = threshold(fit(heatmap, (96, 96)))
+    assert torch.equal(refine(mask, Refinement(edge_snap="grabcut"), picture=picture, heatmap=heatmap), mask)
