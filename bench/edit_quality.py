@@ -101,6 +101,7 @@ def sweep() -> dict[str, Way]:
         "iterations": (0, 1, 2),
         "background": decoding.BACKGROUNDS,
         "soft": (False, True),
+        "feather": (0.0, 1.0, 2.0),
     }
     ways = {f"{name} {v}": ours(finding, replace(editing, **{name: v})) for name, vs in changes.items() for v in vs}
     refined = {

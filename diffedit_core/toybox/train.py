@@ -1,8 +1,8 @@
 """Make the bundled model from nothing: python -m diffedit_core.toybox.train
 
 Autoencoder, latents, denoiser, export; every stage saves as it goes, and a second call resumes where the first was
-stopped. The folder gets loss curves (log.jsonl) and sample pictures (samples.png) of both models. Two CPU
-cores take two hours for the bundled model; more steps make it better. The same seeds give the same data everywhere.
+stopped. The folder gets loss curves (log.jsonl) and sample pictures (samples.png) of both models. Two CPU cores take
+two to three hours for the bundled model; more steps make it better. The same seeds give the same data everywhere.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .train_loop import Plan
 
 log = logging.getLogger(__name__)
 
-ON_CPU = (Plan(steps=3300, batch=16, rate=1e-3), Plan(steps=6400, batch=32, rate=1e-3, save_seconds=480), 10_000)
+ON_CPU = (Plan(steps=3300, batch=16, rate=1e-3), Plan(steps=24000, batch=32, rate=1e-3, save_seconds=480), 20_000)
 ON_GPU = (Plan(steps=6000, batch=64, rate=1e-3), Plan(steps=20000, batch=256, rate=1e-3), 100_000)
 
 
@@ -49,8 +49,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=Path("build/toybox"), help="checkpoints, logs and samples")
     parser.add_argument("--export", type=Path, default=WEIGHTS, help="where the finished model goes")
     parser.add_argument("--autoencoder-steps", type=int, help="default: 3300 on a CPU, 6000 on a GPU")
-    parser.add_argument("--steps", type=int, help="of the denoiser; default: 6400 on a CPU, 20000 on a GPU")
-    parser.add_argument("--scenes", type=int, help="encoded for the denoiser; default: 10000 on a CPU, 100000 on a GPU")
+    parser.add_argument("--steps", type=int, help="of the denoiser; default: 24000 on a CPU, 20000 on a GPU")
+    parser.add_argument("--scenes", type=int, help="encoded for the denoiser; default: 20000 on a CPU, 100000 on a GPU")
     return parser.parse_args()
 
 
