@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from bench.cases import Batch, leak
@@ -17,6 +19,7 @@ from diffedit_core.editing import FAST_MASK, MaskSettings, mask_from
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import RULES, iou
 from diffedit_core.refine import Refinement
+from diffedit_core.toybox.painting import coverage_map
 
 STRENGTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.85)
 DRAWS = (1, 2, 4, 10, 20)
@@ -38,6 +41,7 @@ class Score:
 
 def scores(host: DiffusersHost, batch: Batch, seed: int) -> Iterator[Score]:
     """Every way, on every edit of the batch. The predictions are made once and summed in every way."""
+    yield from _compare(batch, _outlines(batch), "the old object's true outline (a bound)", 0, 0.0)
     for strength in STRENGTHS:
         yield from _contrast_scores(host, batch, strength, seeded_noise(seed))
     yield from _scores_of(host, batch, "purist, 4 draws of 12 steps", lambda: _purist(host, batch, seed))
@@ -47,6 +51,14 @@ def scores(host: DiffusersHost, batch: Batch, seed: int) -> Iterator[Score]:
         cost = host.evaluations - before, time.perf_counter() - began
         region = batch.regions[i : i + 1]
         yield Score("diffusers generate_mask", edit.kind, float(iou(mask, region)), float(leak(mask, region)), *cost)
+
+
+def _outlines(batch: Batch) -> Tensor:
+    """What the edit does away with, as a perfect eye would cut it from the picture. The new shape is not in it."""
+    gone = [set(edit.source_scene.things) - set(edit.target_scene.things) for edit in batch.edits]
+    ground = [edit.source_scene.ground != edit.target_scene.ground for edit in batch.edits]
+    outlines = torch.from_numpy(np.stack([coverage_map(tuple(things)) for things in gone]))
+    return torch.where(torch.tensor(ground)[:, None, None], batch.regions, outlines)
 
 
 def _contrast_scores(host: DiffusersHost, batch: Batch, strength: float, noise: Noise) -> Iterator[Score]:
