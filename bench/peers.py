@@ -112,8 +112,7 @@ def blog_fast_diffedit(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Te
     )
     mask = fast_mask(heatmap)
     sigmas = levels_up_to(0.7, host.sigmas(20))
-    noise = seeded_noise(seed + 100)(0, batch.x0.shape[1:]).expand_as(batch.x0)
-    background = decoding.noised(batch.x0, sigmas, process, noise)
+    background = decoding.noised(batch.x0, sigmas, process, seeded_noise(seed + 100))
     latent = decoding.decode(host.denoiser(batch.target, "", 7.5), mask[:, None], background)
     return host.decode(latent), (fit(mask, tuple(batch.pictures.shape[1:3])) > 0.5).float()
 

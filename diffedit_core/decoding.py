@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .denoiser import Denoise, NoiseProcess, OnStep, step
+from .denoiser import Denoise, Noise, NoiseProcess, OnStep, step
 from .inversion import Trajectory
 
 BACKGROUNDS = ("retrace", "noised", "source")
@@ -29,12 +29,13 @@ def retrace(trajectory: Trajectory) -> Background:
     return Background(trajectory.noisiest, trajectory.sigmas, lambda level, x: trajectory.latents[level])
 
 
-def noised(x0: Tensor, sigmas: Sequence[float], process: NoiseProcess, noise: Tensor) -> Background:
-    """The clean latent with the same noise at every level: plain inpainting, which needs no inversion."""
+def noised(x0: Tensor, sigmas: Sequence[float], process: NoiseProcess, noise: Noise) -> Background:
+    """The clean latent with one draw of noise at every level: plain inpainting, which needs no inversion."""
+    drawn = noise(0, x0.shape[1:]).to(x0).expand_as(x0)
     return Background(
-        process.add(x0, noise, sigmas[-1]),
+        process.add(x0, drawn, sigmas[-1]),
         sigmas,
-        lambda level, x: process.add(x0, noise, sigmas[level]),
+        lambda level, x: process.add(x0, drawn, sigmas[level]),
     )
 
 

@@ -239,8 +239,7 @@ def _background(
     progress: Progress | None,
 ) -> decoding.Background:
     if how.background == "noised":
-        noise = seeded_noise(seed)(0, x0.shape[1:]).to(x0).expand_as(x0)
-        return decoding.noised(x0, sigmas, host.process, noise)
+        return decoding.noised(x0, sigmas, host.process, seeded_noise(seed))
     denoise = host.denoiser(how.inversion_text, guidance=how.inversion_guidance)
     on_step = progress("invert") if progress else None
     trajectory = invert(denoise, x0, host.process, sigmas, iterations=how.iterations, on_step=on_step)

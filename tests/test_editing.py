@@ -104,7 +104,7 @@ def test_every_setting_of_the_decoding_reaches_its_place(host, picture, backgrou
     trajectory = invert(invert_under, x0, host.process, sigmas, iterations=1)
     outside = {
         "retrace": decoding.retrace(trajectory),
-        "noised": decoding.noised(x0, sigmas, host.process, seeded_noise(9)(0, x0.shape[1:])),
+        "noised": decoding.noised(x0, sigmas, host.process, seeded_noise(9)),
         "source": decoding.source(trajectory, host.denoiser(TEXTS[0], "blurred", 5.0)),
     }[background]
     planes = cells(mask, (6, 8), soft)[:, None]

@@ -208,7 +208,7 @@ def test_inverted_and_decoded_latents_keep_shape_type_and_background(
 
     outside = {
         "retrace": lambda: retrace(trajectory),
-        "noised": lambda: noised(x0, sigmas, process, normal(shape, seed + 2, dtype)),
+        "noised": lambda: noised(x0, sigmas, process, seeded_noise(seed + 2)),
         "source": lambda: source(trajectory, world.denoise),
     }[background]
 

@@ -140,9 +140,7 @@ def _background(host: LoopHost, trajectory: Trajectory, how: EditSettings, seed:
     if how.background == "source":
         return decoding.source(trajectory, host.denoiser("source", guidance=how.guidance))
     if how.background == "noised":
-        x0 = trajectory.clean
-        noise = seeded_noise(seed)(0, x0.shape[1:]).to(x0).expand_as(x0)
-        return decoding.noised(x0, trajectory.sigmas, host.process, noise)
+        return decoding.noised(trajectory.clean, trajectory.sigmas, host.process, seeded_noise(seed))
     return decoding.retrace(trajectory)
 
 
