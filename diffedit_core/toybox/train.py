@@ -24,8 +24,12 @@ from .train_loop import Plan
 
 log = logging.getLogger(__name__)
 
-ON_CPU = (Plan(steps=3300, batch=16, rate=1e-3), Plan(steps=24000, batch=32, rate=1e-3, save_seconds=480), 20_000)
-ON_GPU = (Plan(steps=6000, batch=64, rate=1e-3), Plan(steps=20000, batch=256, rate=1e-3), 100_000)
+ON_CPU = (
+    Plan(steps=3300, batch=16, rate=1e-3),
+    Plan(steps=26500, batch=32, rate=1e-3, decay=0.5, save_seconds=480),
+    20_000,
+)
+ON_GPU = (Plan(steps=6000, batch=64, rate=1e-3), Plan(steps=20000, batch=256, rate=1e-3, decay=0.5), 100_000)
 
 
 def main() -> None:
@@ -49,7 +53,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=Path("build/toybox"), help="checkpoints, logs and samples")
     parser.add_argument("--export", type=Path, default=WEIGHTS, help="where the finished model goes")
     parser.add_argument("--autoencoder-steps", type=int, help="default: 3300 on a CPU, 6000 on a GPU")
-    parser.add_argument("--steps", type=int, help="of the denoiser; default: 24000 on a CPU, 20000 on a GPU")
+    parser.add_argument("--steps", type=int, help="of the denoiser; default: 26500 on a CPU, 20000 on a GPU")
     parser.add_argument("--scenes", type=int, help="encoded for the denoiser; default: 20000 on a CPU, 100000 on a GPU")
     return parser.parse_args()
 
