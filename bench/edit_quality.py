@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,9 +18,10 @@ from diffedit_core.editing import FAST_EDIT, FAST_MASK, EditSettings, MaskSettin
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import iou
 from diffedit_core.pictures import to_pil
-from diffedit_core.refine import EDGE_SNAPS
+from diffedit_core.refine import EDGE_SNAPS, Refinement
 from diffedit_core.toybox.judge import judge
 
+Settings = TypeVar("Settings", EditSettings, Refinement)
 Way = Callable[[DiffusersHost, Batch, int], tuple[Tensor, Tensor | None]]
 """(host, batch, seed) -> pictures [B, H, W, 3], and the masks [B, H, W] where the way has any."""
 
@@ -92,22 +94,35 @@ def scores(host: DiffusersHost, batch: Batch, seed: int, ways: dict[str, Way]) -
 
 
 def sweep() -> dict[str, Way]:
-    """One setting at a time away from the defaults."""
+    """The defaults, and one setting at a time away from them."""
     finding, editing = MaskSettings(), EditSettings()
-    changes = {
+    how_to_edit = {
         "steps": (10, 25, 50),
         "strength": (0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
-        "guidance": (2.0, 4.0, 7.5, 10.0),
+        "guidance": (3.0, 5.0, 7.5, 10.0, 15.0),
         "iterations": (0, 1, 2),
         "background": decoding.BACKGROUNDS,
         "soft": (False, True),
         "feather": (0.0, 1.0, 2.0),
     }
-    ways = {f"{name} {v}": ours(finding, replace(editing, **{name: v})) for name, vs in changes.items() for v in vs}
-    refined = {
-        **{f"edge snap {snap}": replace(finding.refinement, edge_snap=snap) for snap in EDGE_SNAPS},
-        **{f"mask grown by {grow}": replace(finding.refinement, grow=grow) for grow in (0, 2, 4, 8)},
-    }
-    ways |= {name: ours(replace(finding, refinement=refinement)) for name, refinement in refined.items()}
-    texts = {"negative: the source text": "negative", "inverted with the source text": "inversion_text"}
-    return ways | {name: ours(source_text_as=setting) for name, setting in texts.items()}
+    how_to_refine = {"edge_snap": EDGE_SNAPS, "grow": (0, 2, 4, 8)}
+    ways = {"the defaults": ours()}
+    for changed in _others(editing, how_to_edit):
+        ways[_difference(editing, changed)] = ours(editing=changed)
+    for changed in _others(finding.refinement, how_to_refine):
+        ways[_difference(finding.refinement, changed)] = ours(replace(finding, refinement=changed))
+    ways["negative: the source text"] = ours(source_text_as="negative")
+    ways["inverted with the source text"] = ours(source_text_as="inversion_text")
+    return ways
+
+
+def _others(settings: Settings, values: dict[str, Sequence]) -> Iterator[Settings]:
+    for name, choices in values.items():
+        for choice in choices:
+            changed = replace(settings, **{name: choice})
+            if changed != settings:
+                yield changed
+
+
+def _difference(settings: object, changed: object) -> str:
+    return ", ".join(f"{name} {value}" for name, value in vars(changed).items() if value != getattr(settings, name))
