@@ -66,7 +66,10 @@ def diffusers(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, Ten
 
 
 def img2img(strength: float) -> Way:
-    return lambda host, batch, seed: (sdedit(host, batch, strength, EditSettings().guidance, 50, seed), None)
+    return lambda host, batch, seed: (
+        sdedit(host, batch, strength, EditSettings().guidance, EditSettings().steps, seed),
+        None,
+    )
 
 
 WAYS: dict[str, Way] = {

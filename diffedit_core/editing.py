@@ -82,8 +82,8 @@ class MaskSettings:
 class EditSettings:
     """How the picture is edited, once the mask is there."""
 
-    steps: int = 50  # of the full schedule; strength 0.8 of 50 runs 40
-    strength: float = 0.8  # how far the picture is taken apart: higher changes more
+    steps: int = 10  # of the full schedule; strength 0.9 of 10 runs 9
+    strength: float = 0.9  # how far the picture is taken apart: higher changes more
     guidance: float = 7.5  # towards the target text
     negative: Text = ""  # what guidance leads away from
     background: str = "retrace"  # retrace, noised (plain inpainting) or source
@@ -91,7 +91,7 @@ class EditSettings:
     inversion_text: Text = ""  # the paper inverts without a text
     inversion_guidance: float = 1.0
     iterations: int = 0  # fixed-point iterations of the inversion
-    feather: float = 2.0  # pixels of rim, inside the mask, over which the original is blended back
+    feather: float = 1.0  # pixels of rim, inside the mask, over which the original is blended back
 
     def __post_init__(self) -> None:
         check_strength(self.strength)

@@ -33,7 +33,8 @@ class DDIMInvert(io.ComfyNode):
                     default=InversionSettings.steps,
                     min=1,
                     max=1000,
-                    tooltip="Of the full schedule: at strength 0.8, 50 steps run 40. More are truer to the picture.",
+                    tooltip="Of the full schedule: at strength 0.9, 10 steps run 9. More are truer to the picture; "
+                    "large models draw finer with 25.",
                 ),
                 io.Float.Input(
                     "strength",

@@ -40,11 +40,11 @@ def demo() -> Graph:
     graph = Graph("demo", "An edit with the bundled model: press Run, nothing is downloaded.")
     graph.note(0, notes.DEMO, title="Press Run", height=300)
     model = graph.add("DiffEdit_DemoModel", 0)
-    scene = graph.add("DiffEdit_DemoScene", 0, seed=6, kind="object")
+    scene = graph.add("DiffEdit_DemoScene", 0, seed=6, kind="both")
     start = _texts(
         graph, model["model"], model["clip"], model["vae"], scene["picture"], scene["source"], scene["target"]
     )
-    mask = _mask(graph, start, edge_snap="grabcut", grow=4)
+    mask = _mask(graph, start)
     latent = _edit(graph, start, mask)
     pasted = _finish(graph, 5, start, latent, mask, caption=scene["target"])
     truth = graph.add("PreviewImage", 5, title="What it should look like", height=230, images=scene["truth"])
@@ -93,7 +93,7 @@ GRAPHS = (demo, diffedit, fast_diffedit, mask_only, diffedit_sdxl)
 def _whole(graph: Graph, checkpoint: tuple[str, str], about: str) -> Graph:
     start = _start(graph, checkpoint, about)
     mask = _mask(graph, start)
-    latent = _edit(graph, start, mask)
+    latent = _edit(graph, start, mask, steps=25, strength=0.8)  # large models draw finer so than by our defaults
     graph.group("4  Everything else stays", VIOLET, _finish(graph, 5, start, latent, mask))
     return graph
 
@@ -132,9 +132,10 @@ def _text(graph: Graph, clip: Socket, title: str, text: str | Socket, column: in
     return graph.add("CLIPTextEncode", column, title=title, height=60, clip=clip, text=text)["CONDITIONING"]
 
 
-def _mask(graph: Graph, start: Start, **knobs: Any) -> Node:
+def _mask(graph: Graph, start: Start) -> Node:
     found = _find(graph, "DiffEdit_DiffEditMask", start)
-    refined = _refine(graph, 3, found["heatmap"], start, title="Cut and refine the mask", rule="otsu", **knobs)
+    knobs = {"rule": "otsu", "edge_snap": "grabcut", "grow": 4}  # room for the new thing, and none of the old one's rim
+    refined = _refine(graph, 3, found["heatmap"], start, title="Cut and refine the mask", **knobs)
     note = graph.note(3, notes.CUTTING, title="The mask", height=220)
     graph.group("2  Where the two texts differ", GREEN, [found, refined, note])
     return refined
@@ -154,11 +155,12 @@ def _refine(graph: Graph, column: int, mask: Socket, start: Start, *, title: str
     return graph.add("DiffEdit_MaskRefine", column, title=title, height=240, mask=mask, picture=start.picture, **knobs)
 
 
-def _edit(graph: Graph, start: Start, mask: Node) -> Socket:
+def _edit(graph: Graph, start: Start, mask: Node, **knobs: Any) -> Socket:
     """The edited latent."""
     empty = _text(graph, start.clip, "Text of the inversion (empty)", "", column=4)
     negative = _text(graph, start.clip, "Negative text", "", column=4)
-    inverted = graph.add("DiffEdit_DDIMInvert", 4, model=start.model, latent=start.latent, conditioning=empty)
+    wires = {"model": start.model, "latent": start.latent, "conditioning": empty}
+    inverted = graph.add("DiffEdit_DDIMInvert", 4, **wires, **knobs)
     denoised = graph.add(
         "DiffEdit_MaskedDenoise",
         4,

@@ -25,10 +25,10 @@ from diffedit_core.compositing import heat, overlay
 HERE = Path(__file__).resolve().parent
 SIDE = 256  # of one of the four pictures
 SCENES = {  # kind and seed
-    "demo": ("object", 6),
+    "demo": ("both", 6),
     "diffedit": ("colour", 5),
-    "diffedit_sdxl": ("ground", 4),
-    "fast_diffedit": ("object", 8),
+    "diffedit_sdxl": ("ground", 2),
+    "fast_diffedit": ("both", 4),
     "mask_only": ("colour", 0),
 }
 Graph = dict[str, dict[str, Any]]

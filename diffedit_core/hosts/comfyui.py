@@ -35,7 +35,7 @@ SIZE_KEYS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
 class InversionSettings:
     """How a picture is inverted."""
 
-    steps: int = EditSettings.steps  # of the full schedule; strength 0.8 of 50 runs 40
+    steps: int = EditSettings.steps  # of the full schedule; strength 0.9 of 10 runs 9
     strength: float = EditSettings.strength
     guidance: float = EditSettings.inversion_guidance
     iterations: int = EditSettings.iterations
