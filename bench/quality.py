@@ -116,6 +116,7 @@ def plot(scores: Iterable[dict], path: Path) -> None:
         axes.scatter(x, y, s=60 if "ours" in way else 30, color="tab:orange" if "ours" in way else "tab:blue")
     axes.set(xlabel="error outside the region (RMS, levels of 255)", ylabel="edits that succeed", ylim=(0, 1.05))
     axes.margins(x=0.25)
+    axes.set_xlim(left=-1)
     figure.draw_without_rendering()  # only then is it known how large a text is
     _label(axes, places)
     figure.savefig(path, dpi=120)

@@ -60,7 +60,7 @@ def test_outside_the_mask_the_saved_file_is_the_picture(name: str, server: Serve
     graph = with_node(api(name), "90", "SolidMask", value=1.0, width=24, height=32)
     graph = with_node(graph, "91", "SolidMask", value=0.0, width=84, height=70)
     graph = with_node(graph, "92", "MaskComposite", destination=["91", 0], source=["90", 0], x=20, y=16, operation="or")
-    graph = changed(graph, "DiffEdit_MaskRefine", mask=["92", 0], rule="none", grow=0)
+    graph = changed(graph, "DiffEdit_MaskRefine", mask=["92", 0], rule="none", edge_snap="none", grow=0)
     run = server.run_well(graph)
     mask = shown(server, run, the(graph, "DiffEdit_MaskRefine"))
     saved = shown(server, run, the(graph, "SaveImage"))
