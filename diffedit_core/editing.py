@@ -100,8 +100,8 @@ class EditSettings:
 
 
 FAST_MASK = MaskSettings(fast=True, draws=20, refinement=Refinement())
-FAST_EDIT = EditSettings(background="noised")
-"""FastDiffEdit: its mask as it is, and plain inpainting."""
+FAST_EDIT = EditSettings(background="noised", steps=20, strength=0.7)
+"""FastDiffEdit: its mask as it is, and plain inpainting with the settings of its blog."""
 
 
 @dataclass(frozen=True)
