@@ -32,7 +32,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Reading:
+    """`labels` [H,W]: per pixel the nearest colour's index, -1 for the ground."""
+
     ground: Ground
+    labels: np.ndarray
     objects: tuple[Seen, ...]
 
 
@@ -49,18 +52,17 @@ def judge(edit: Edit, image: np.ndarray) -> bool:
         return names_of(after) <= {(seen.colour, seen.shape) for seen in reading.objects}
     (old,), (wanted,) = set(before.things) - set(after.things), set(after.things) - set(before.things)
     found = max(reading.objects, key=lambda seen: _overlap(seen.mask, wanted), default=None)
-    if found is None or _overlap(found.mask, wanted) < SAME_PLACE or remnant(image, old, wanted) > REMNANT:
+    if found is None or _overlap(found.mask, wanted) < SAME_PLACE or remnant(reading, old, wanted) > REMNANT:
         return False
     return (found.colour, found.shape) == (wanted.colour, wanted.shape)
 
 
-def remnant(image: np.ndarray, old: Thing, new: Thing) -> float:
+def remnant(reading: Reading, old: Thing, new: Thing) -> float:
     """The share of the old object's place that still has its colour; 0 where the new one has the same colour."""
     if old.colour == new.colour:
         return 0.0
-    labels = _labels(image, read_ground(image))
     place = coverage_map((old,)) >= 0.5
-    return float((labels[place] == list(COLOURS).index(old.colour)).mean())
+    return float((reading.labels[place] == list(COLOURS).index(old.colour)).mean())
 
 
 def follows(scene: Scene, image: np.ndarray) -> bool:
@@ -76,7 +78,7 @@ def names_of(scene: Scene) -> set[tuple[str, str]]:
 def read(image: np.ndarray) -> Reading:
     ground = read_ground(image)
     labels = _labels(image, ground)
-    return Reading(ground, tuple(seen for patch in _patches(labels) for seen in _read_patch(labels, patch)))
+    return Reading(ground, labels, tuple(seen for patch in _patches(labels) for seen in _read_patch(labels, patch)))
 
 
 def read_ground(image: np.ndarray, outside: tuple[Thing, ...] = ()) -> Ground:
