@@ -16,6 +16,7 @@ except ImportError as missing:
     raise ImportError("refining masks needs OpenCV; install it with: pip install opencv-python") from missing
 
 EDGE_SNAPS = ("none", "guided", "grabcut")
+SURE = 0.9  # GrabCut takes for granted what is hotter than this share of the mask
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,9 @@ def _refined(mask: np.ndarray, how: Refinement, picture: np.ndarray | None, heat
 def grabcut(mask: np.ndarray, picture: np.ndarray, radius: int, heatmap: np.ndarray | None = None) -> np.ndarray:
     """The region with the mask's colours and the picture's edges (Rother et al. 2004): [H, W] of 0 and 1.
 
-    What lies further than ``radius`` pixels outside the mask stays out. What is surely in is the half of the mask
-    where the heatmap is strongest or, without a heatmap, what lies further than ``radius`` inside.
+    What lies further than ``radius`` pixels outside the mask stays out. What is surely in is the tenth of the mask
+    where the heatmap is strongest (more would reach into holes and notches, which its coarse cells do not show) or,
+    without a heatmap, what lies further than ``radius`` inside.
     """
     inside = mask > 0.5
     if not inside.any():
@@ -113,7 +115,7 @@ def grabcut(mask: np.ndarray, picture: np.ndarray, radius: int, heatmap: np.ndar
     if heatmap is None:
         core = _morph(inside.astype(np.float32), cv2.MORPH_ERODE, radius) > 0
     else:
-        core = inside & (heatmap >= np.median(heatmap[inside]))
+        core = inside & (heatmap >= np.quantile(heatmap[inside], SURE))
     labels = np.full(mask.shape, cv2.GC_PR_BGD, np.uint8)
     labels[inside] = cv2.GC_PR_FGD
     labels[core] = cv2.GC_FGD

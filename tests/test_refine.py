@@ -216,6 +216,15 @@ def test_grabcut_tells_sides_of_several_colours_apart(sloppy):
     assert iou(snapped, truth) > 0.97
 
 
+def test_grabcut_leaves_a_hole_open_that_the_heatmaps_cells_are_too_coarse_to_show():
+    ring = disc(16) - disc(7)
+    heatmap = torch.nn.functional.avg_pool2d(ring, 8)  # [1, 8, 8]: a cell of the hole holds some of the ring
+    sloppy = threshold(fit(heatmap, (SIZE, SIZE)), "otsu")
+    assert (sloppy[ring == 0] > 0).float().mean() > 0.03
+    snapped = refine(sloppy, Refinement(edge_snap="grabcut"), picture=two_colours(ring), heatmap=heatmap)
+    assert iou(snapped, ring) > 0.97
+
+
 def test_grabcut_is_the_same_every_time():
     """On colours that k-means can group in several ways, with other masks in between."""
     how, generator = Refinement(edge_snap="grabcut"), torch.Generator().manual_seed(0)
