@@ -14,7 +14,7 @@ from torch import Tensor
 from bench.cases import Batch, errors
 from bench.peers import blog_fast_diffedit, diffusers_edit, sdedit
 from diffedit_core import decoding
-from diffedit_core.editing import FAST_EDIT, FAST_MASK, EditSettings, MaskSettings, edit
+from diffedit_core.editing import EDIT_MASK, FAST_EDIT, FAST_MASK, EditSettings, MaskSettings, edit
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import iou
 from diffedit_core.pictures import to_pil
@@ -39,7 +39,7 @@ class Score:
 
 
 def ours(
-    finding: MaskSettings = MaskSettings(), editing: EditSettings = EditSettings(), source_text_as: str | None = None
+    finding: MaskSettings = EDIT_MASK, editing: EditSettings = EditSettings(), source_text_as: str | None = None
 ) -> Way:
     """`source_text_as`: the setting of the edit that takes the source text."""
 
@@ -98,11 +98,12 @@ def scores(host: DiffusersHost, batch: Batch, seed: int, ways: dict[str, Way]) -
 
 def sweep() -> dict[str, Way]:
     """The defaults, and one setting at a time away from them."""
-    finding, editing = MaskSettings(), EditSettings()
+    finding, editing = EDIT_MASK, EditSettings()
     how_to_edit = {
         "steps": (10, 25, 50),
         "strength": (0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
         "guidance": (3.0, 5.0, 7.5, 10.0, 15.0),
+        "rounds": (1, 2, 3, 5),
         "iterations": (0, 1, 2),
         "background": decoding.BACKGROUNDS,
         "soft": (False, True),

@@ -4,7 +4,7 @@ The method is in ``denoiser`` (the contract), ``contrast``, ``masks``, ``refine`
 ``compositing``; ``editing`` chains them on any host. Hosts are imported by name: ``diffedit_core.hosts.diffusers``.
 """
 
-from .editing import Edit, EditSettings, MaskSettings, edit, find_mask
+from .editing import EDIT_MASK, Edit, EditSettings, MaskSettings, edit, find_mask
 
-__all__ = ["Edit", "EditSettings", "MaskSettings", "edit", "find_mask"]
+__all__ = ["EDIT_MASK", "Edit", "EditSettings", "MaskSettings", "edit", "find_mask"]
 __version__ = "0.1.0"

@@ -16,7 +16,7 @@ import torch
 from . import __version__, commands
 from .contrast import STATISTICS
 from .decoding import BACKGROUNDS
-from .editing import EditSettings, MaskSettings
+from .editing import EDIT_MASK, EditSettings, MaskSettings
 from .flags import add_flags
 from .masks import RULES
 from .refine import EDGE_SNAPS
@@ -90,7 +90,7 @@ def _edit_parser(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--save-heatmap", metavar="FILE", type=Path, help="write the heatmap as well; .npy: its numbers"
     )
-    _mask_flags(parser)
+    _mask_flags(parser, EDIT_MASK)
     add_flags(parser, EditSettings(), "how to edit", choices={"background": BACKGROUNDS})
     parser.set_defaults(run=commands.run_edit)
 
@@ -103,7 +103,7 @@ def _mask_parser(parser: ArgumentParser) -> None:
         type=Path,
         help="the heatmap; .npy: its numbers [IMAGE-heatmap.png beside IMAGE]",
     )
-    _mask_flags(parser)
+    _mask_flags(parser, MaskSettings())
     parser.set_defaults(run=commands.run_mask)
 
 
@@ -137,10 +137,10 @@ def _common_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one line of JSON on stdout")
 
 
-def _mask_flags(parser: ArgumentParser) -> None:
+def _mask_flags(parser: ArgumentParser, defaults: MaskSettings) -> None:
     offered = {"rule": tuple(RULES), "statistic": STATISTICS}
-    add_flags(parser, MaskSettings(), "how to find the mask", "mask-", offered, skip=["fast"])
-    add_flags(parser, MaskSettings().refinement, "what to do to the mask", "refine-", {"edge_snap": EDGE_SNAPS})
+    add_flags(parser, defaults, "how to find the mask", "mask-", offered, skip=["fast"])
+    add_flags(parser, defaults.refinement, "what to do to the mask", "refine-", {"edge_snap": EDGE_SNAPS})
 
 
 if __name__ == "__main__":

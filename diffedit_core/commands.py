@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .editing import FAST_EDIT, FAST_MASK, EditSettings, MaskSettings, edit, find_mask
+from .editing import EDIT_MASK, FAST_EDIT, FAST_MASK, EditSettings, MaskSettings, edit, find_mask
 from .flags import from_flags, given_flags
 from .hosts.diffusers import DiffusersHost, be_quiet
 from .masks import coverage
@@ -31,7 +31,7 @@ NAME_A_MODEL = (
 
 
 def run_edit(args: Namespace) -> dict[str, Any]:
-    opened, finding, editing = open_picture(args.image), _finding(args), _editing(args)
+    opened, finding, editing = open_picture(args.image), _finding(args, EDIT_MASK), _editing(args)
     source, target = _texts(args, needs_source=args.mask is None or editing.background == "source")
     mask = _given_mask(args, opened)
     wanted = {
@@ -61,7 +61,7 @@ def run_edit(args: Namespace) -> dict[str, Any]:
 
 
 def run_mask(args: Namespace) -> dict[str, Any]:
-    opened, finding = open_picture(args.image), _finding(args)
+    opened, finding = open_picture(args.image), _finding(args, MaskSettings())
     source, target = _texts(args)
     wanted = {
         "mask": args.output or beside(args.image, "mask"),
@@ -101,8 +101,8 @@ def costs(watch: Watch) -> dict[str, Any]:
     }
 
 
-def _finding(args: Namespace) -> MaskSettings:
-    finding = from_flags(args, FAST_MASK if args.fast else MaskSettings())
+def _finding(args: Namespace, preset: MaskSettings) -> MaskSettings:
+    finding = from_flags(args, FAST_MASK if args.fast else preset)
     if finding.draws < 1 or finding.steps < 1:
         raise ValueError(f"--mask-draws is {finding.draws} and --mask-steps {finding.steps}; both must be at least 1")
     return replace(finding, refinement=from_flags(args, finding.refinement))

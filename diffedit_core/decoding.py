@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .denoiser import Denoise, Noise, NoiseProcess, OnStep, step
+from .denoiser import Denoise, Noise, NoiseProcess, OnStep, renoise, step
 from .inversion import Trajectory
 
 BACKGROUNDS = ("retrace", "noised", "source")
@@ -49,11 +49,30 @@ def source(trajectory: Trajectory, denoise_source: Denoise) -> Background:
     return Background(trajectory.noisiest, sigmas, at)
 
 
+@dataclass(frozen=True)
+class Rounds:
+    """Go through each of the noisier levels several times, back up with fresh noise inside the mask (RePaint).
+
+    One pass fits the new content to the old only as far as the first, noisiest predictions happened to see it; every
+    round lets it look again, at surroundings that are still the picture's.
+    """
+
+    count: int
+    process: NoiseProcess
+    noise: Noise
+
+
+def course(levels: int, rounds: int = 1) -> tuple[int, ...]:
+    """The level that each step leaves, from `levels` down to 1: those of the noisier half `rounds` times."""
+    return tuple(level for level in range(levels, 0, -1) for _ in range(rounds if level > levels / 2 else 1))
+
+
 def decode(
     denoise: Denoise,
     mask: Tensor,
     background: Background,
     *,
+    rounds: Rounds | None = None,
     on_step: OnStep | None = None,
 ) -> Tensor:
     """Down the background's levels, under the new text inside the mask and over the background outside it: [B, C, ...].
@@ -63,13 +82,19 @@ def decode(
     """
     x, mask = _matched(background.start, mask)
     sigmas = background.sigmas
-    levels = range(len(sigmas) - 1, 0, -1)
-    for done, (level, (sigma, sigma_next)) in enumerate(zip(levels, pairwise(reversed(sigmas)), strict=True), start=1):
+    levels = course(len(sigmas) - 1, rounds.count if rounds else 1)
+    for done, (level, next_level) in enumerate(pairwise((*levels, 0)), start=1):
+        sigma, sigma_next = sigmas[level], sigmas[level - 1]
         prediction = denoise(x, sigma)
         edited = step(x, prediction, sigma, sigma_next)
-        x = torch.lerp(background.at(level - 1, x), edited, mask)  # exact at mask 0 and 1
+        below = torch.lerp(background.at(level - 1, x), edited, mask)  # exact at mask 0 and 1
+        if rounds and next_level == level:
+            fresh = rounds.noise(done, x.shape[1:]).to(x)  # draw 0 is that of the background "noised"
+            x = torch.lerp(x, renoise(rounds.process, below, fresh, sigma_next, sigma), mask)
+        else:
+            x = below
         if on_step:
-            on_step(done, len(sigmas) - 1, prediction)
+            on_step(done, len(levels), prediction)
     if not x.isfinite().all():
         raise ValueError("decoding ended in NaN or infinity; run the model in float32 or bfloat16")
     return x

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from . import toybox
-from .editing import edit
+from .editing import MaskSettings, edit, mask_from
 from .hosts.diffusers import DiffusersHost
 from .masks import iou
 from .outputs import mask_over
@@ -38,13 +38,15 @@ def show(watch: Watch, scene: int, kind: str, seed: int, device: torch.device, d
     watch.begin("encode")
     done = edit(host, picture, asked.source, asked.target, seed=seed, progress=watch.progress)
     watch.begin("judge")
+    assert done.heatmap is not None  # the mask was sought
+    found = mask_from(done.heatmap, picture, MaskSettings())  # without the room that the edit gives it
     facts = {
         "scene": scene,
         "kind": kind,
         "source": asked.source,
         "target": asked.target,
         "trained": trained,
-        "iou": round(float(iou(done.mask.cpu(), torch.from_numpy(asked.region)[None])), 4),
+        "iou": round(float(iou(found.cpu(), torch.from_numpy(asked.region)[None])), 4),
         "success": judge(asked, (done.picture[0] * 255).round().byte().numpy()),
     }
     pictures = {"input": picture, "mask": mask_over(picture, done.mask), "result": done.picture}

@@ -106,6 +106,14 @@ def step(x: Tensor, x0: Tensor, sigma: float, sigma_next: float) -> Tensor:
     return x + (sigma_next - sigma) * direction(x, x0, sigma)
 
 
+def renoise(process: NoiseProcess, x: Tensor, noise: Tensor, sigma: float, sigma_next: float) -> Tensor:
+    """The latent x at sigma, with as much fresh noise as brings it to the noisier level sigma_next."""
+    one, zero = torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    kept = float(process.add(one, zero, sigma_next) / process.add(one, zero, sigma))  # of the picture
+    there, here = (float(process.add(zero, one, level)) for level in (sigma_next, sigma))
+    return kept * x + math.sqrt(there**2 - (kept * here) ** 2) * noise
+
+
 def sample(denoise: Denoise, x: Tensor, sigmas: Sequence[float], on_step: OnStep | None = None) -> Tensor:
     """DDIM sampling: from x at the last of the ascending sigmas down to the first."""
     for done, (sigma, sigma_next) in enumerate(pairwise(reversed(sigmas)), start=1):

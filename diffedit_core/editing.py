@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from PIL import Image
@@ -86,6 +86,7 @@ class EditSettings:
     strength: float = 0.9  # how far the picture is taken apart: higher changes more
     guidance: float = 7.5  # towards the target text
     negative: Text = ""  # what guidance leads away from
+    rounds: int = 3  # through each of the noisier half of the levels; more fit what is drawn to what surrounds it
     background: str = "retrace"  # retrace, noised (plain inpainting) or source
     soft: bool = False  # blend along the mask's rim instead of a hard edge in the latent
     inversion_text: Text = ""  # the paper inverts without a text
@@ -95,12 +96,17 @@ class EditSettings:
 
     def __post_init__(self) -> None:
         check_strength(self.strength)
+        if self.rounds < 1:
+            raise ValueError(f"rounds is {self.rounds}; it must be at least 1, which goes through every level once")
         if self.background not in decoding.BACKGROUNDS:
             raise ValueError(f"background is {self.background!r}; it must be one of {', '.join(decoding.BACKGROUNDS)}")
 
 
+EDIT_MASK = MaskSettings(refinement=replace(ALONG_EDGES, grow=4))
+"""For an edit: the place that is found, and around it room for something of another shape."""
+
 FAST_MASK = MaskSettings(fast=True, draws=20, refinement=Refinement())
-FAST_EDIT = EditSettings(background="noised", steps=20, strength=0.7)
+FAST_EDIT = EditSettings(background="noised", steps=20, strength=0.7, rounds=1)
 """FastDiffEdit: its mask as it is, and plain inpainting with the settings of its blog."""
 
 
@@ -120,7 +126,7 @@ def edit(
     target: Text,
     *,
     mask: Tensor | None = None,
-    finding: MaskSettings = MaskSettings(),
+    finding: MaskSettings = EDIT_MASK,
     editing: EditSettings = EditSettings(),
     seed: int = 0,
     progress: Progress | None = None,
@@ -226,7 +232,9 @@ def decode_latent(
     background = _background(host, x0, sigmas, source, how, seed, progress)
     planes = cells(mask, (x0.shape[-2], x0.shape[-1]), how.soft)
     denoise = host.denoiser(target, how.negative, how.guidance)
-    return decoding.decode(denoise, planes[:, None], background, on_step=progress("decode") if progress else None)
+    rounds = decoding.Rounds(how.rounds, host.process, seeded_noise(seed))
+    on_step = progress("decode") if progress else None
+    return decoding.decode(denoise, planes[:, None], background, rounds=rounds, on_step=on_step)
 
 
 def _background(

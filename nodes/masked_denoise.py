@@ -35,6 +35,14 @@ class MaskedDenoise(io.ComfyNode):
                     step=0.1,
                     tooltip="How strongly the target text is followed; 1 is the text alone, in half the time.",
                 ),
+                io.Int.Input(
+                    "rounds",
+                    default=EditSettings.rounds,
+                    min=1,
+                    max=20,
+                    tooltip="How often each of the noisier half of the levels is gone through. More fit what is drawn "
+                    "better to the text and to what surrounds it, at the price of time; 1 goes straight down.",
+                ),
                 io.Combo.Input(
                     "background",
                     options=list(BACKGROUNDS),
@@ -61,9 +69,9 @@ class MaskedDenoise(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, trajectory, mask, positive, negative, guidance, background, edges, seed, source=None
+        cls, model, trajectory, mask, positive, negative, guidance, rounds, background, edges, seed, source=None
     ) -> io.NodeOutput:
-        how = EditSettings(guidance=guidance, background=background, soft=edges == "soft")
+        how = EditSettings(guidance=guidance, rounds=rounds, background=background, soft=edges == "soft")
         texts = {"positive": positive, "negative": negative, "source": source}
         edited = masked_denoise(model, trajectory, mask, texts, how, seed)
         return io.NodeOutput(edited, ui=show_advice(cls, mask))

@@ -11,7 +11,7 @@ import signal
 import struct
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from PIL import Image
 from pipelines import random_pipeline
 
 from diffedit_core import cli
-from diffedit_core.editing import EditSettings, MaskSettings, edit
+from diffedit_core.editing import EDIT_MASK, EditSettings, MaskSettings, edit
 from diffedit_core.flags import from_flags
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.pictures import to_pil
@@ -97,7 +97,7 @@ def test_an_edit_from_start_to_end(model, picture, tmp_path, capsys):
     assert np.load(heatmap).shape == (5, 7)
     assert pixels(panels).shape[1] > 3 * 51
     assert said["coverage"] == pytest.approx((mask > 0).mean(), abs=1e-6)
-    assert said["evaluations"] == {"mask": 4, "invert": 4, "decode": 8, "total": 16}
+    assert said["evaluations"] == {"mask": 4, "invert": 4, "decode": 16, "total": 24}  # levels 4, 4, 4, 3, 3, 3, 2, 1
     assert said["seconds"].keys() == {"load", "encode", "mask", "invert", "decode", "write", "total"}
     assert said["written"] == {"picture": str(out), "mask": str(saved), "heatmap": str(heatmap), "panels": str(panels)}
     assert said["size"] == [51, 37]
@@ -106,7 +106,7 @@ def test_an_edit_from_start_to_end(model, picture, tmp_path, capsys):
 def test_the_command_line_and_the_python_front_door_do_the_same(model, picture, tmp_path):
     assert run("edit", picture, *TEXTS, "--model", model, *FEW, "--seed", 7, "-o", tmp_path / "o.png") == 0
     host = DiffusersHost.from_pretrained(model)
-    few = {"finding": MaskSettings(draws=2), "editing": EditSettings(steps=5)}
+    few = {"finding": replace(EDIT_MASK, draws=2), "editing": EditSettings(steps=5)}
     with Image.open(picture) as image:
         done = edit(host, image, TEXTS[1], TEXTS[3], seed=7, **few)
     assert np.array_equal(pixels(tmp_path / "o.png"), np.asarray(to_pil(done.picture)))
@@ -233,7 +233,7 @@ def test_half_precision(model, picture, dtype):
 def test_the_words_name_what_was_written(model, picture, capsys):
     assert run("edit", picture, *TEXTS, *FEW, "--model", model) == 0
     out, err = capsys.readouterr()
-    assert "16 model evaluations" in out
+    assert "24 model evaluations" in out
     assert f"{picture.with_name('bowl-edited.png')} (picture)" in out
     assert "Loading" not in err
 
@@ -302,7 +302,7 @@ def test_a_picture_that_cannot_be_written_after_all_leaves_nothing(model, pictur
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full_disk)
-    said = refused(capsys, "edit", picture, *TEXTS, *FEW, "--model", model)
+    said = refused(capsys, "edit", picture, *TEXTS, *FEW, "--refine-grow", 0, "--model", model)
     assert "No space left on device" in said
     assert sorted(picture.parent.iterdir()) == [picture]
 
@@ -317,7 +317,7 @@ def test_every_knob_of_the_method_is_a_flag_with_help_and_reaches_its_setting():
                 continue
             default = getattr(settings, field.name)
             flag = f"--{prefix}{field.name}".replace("_", "-")
-            value = [] if isinstance(default, bool) else [given.get(field.name, "3")]
+            value = [] if isinstance(default, bool) else [given.get(field.name, "7")]
             if field.name == "statistic":
                 value = ["mean_abs"]
             args = parser.parse_args(["edit", "a.png", flag, *value])
@@ -333,10 +333,11 @@ def start(*argv: object, **options) -> subprocess.Popen:
 
 
 def test_the_installed_command_keeps_stdout_for_the_json(model, picture):
-    process = start("edit", picture, *TEXTS, *FEW, "--model", model, "--json", stderr=subprocess.PIPE)
+    flags = [*FEW, "--refine-grow", 0, "--model", model, "--json"]
+    process = start("edit", picture, *TEXTS, *flags, stderr=subprocess.PIPE)
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0
-    assert json.loads(out)["evaluations"]["total"] == 16
+    assert json.loads(out)["evaluations"]["total"] == 24
     assert err == ""  # no bars where nobody looks on, no chatter from libraries
 
 
@@ -386,7 +387,7 @@ def test_the_demo_draws_its_panels_and_claims_no_more_than_it_knows(tmp_path, ca
     assert run("demo", "-o", tmp_path / "demo.png", "--json") == 0
     said = report(capsys)
     assert pixels(tmp_path / "demo.png").shape[1] > 3 * 128
-    assert said["evaluations"]["total"] == 47  # 20 for the mask, 9 of the inversion, 2 * 9 of the decoding
+    assert said["evaluations"]["total"] == 67  # 20 for the mask, 9 of the inversion, 2 * (3 * 5 + 4) of the decoding
     assert said["trained"] == (WEIGHTS / "model_index.json").exists()
     assert said["source"] != said["target"]
     if not said["trained"]:

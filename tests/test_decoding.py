@@ -1,8 +1,10 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from worlds import DIFFUSION, FLOW, FlowGaussian, Gaussian, levels, order, standard_normal
 
-from diffedit_core.decoding import Background, decode, noised, retrace, source
+from diffedit_core.decoding import Background, Rounds, course, decode, noised, retrace, source
 from diffedit_core.denoiser import seeded_noise, step
 from diffedit_core.inversion import Trajectory, invert
 
@@ -38,6 +40,9 @@ def test_outside_the_mask_stands_the_clean_latent_bit_for_bit(dtype):
         half = decode(EDIT.denoise, HALF, background)
         assert torch.equal(half[..., :4], x0[..., :4])
         assert (half[..., 4:] != x0[..., 4:]).float().mean() > 0.9
+        again = decode(EDIT.denoise, HALF, background, rounds=Rounds(3, DIFFUSION, noise))
+        assert torch.equal(again[..., :4], x0[..., :4])
+        assert not torch.equal(again, half)
 
 
 def test_with_the_source_background_an_empty_mask_is_decoding_under_the_source_text():
@@ -131,11 +136,69 @@ def test_video_latents_are_decoded_as_their_frames_are():
     assert torch.equal(whole[:, :, 1], decode(world.denoise, masks[:, :, 1], retrace(frame)))
 
 
+class OneTone:
+    """Pictures of one tone, N(0, 1), all over: what stands outside the mask says all about the inside."""
+
+    @staticmethod
+    def denoise(x, sigma):
+        tone = x.mean((1, 2, 3), keepdim=True) / (1 + sigma**2 / x[0].numel())
+        return tone.expand_as(x)
+
+
+def test_more_rounds_fit_the_inside_to_what_stands_outside():
+    sigmas, noise = levels(4.0, 8), seeded_noise(3)
+    x0 = torch.full((1, 4, 8, 8), 2.0, dtype=torch.float64)
+    background = noised(x0, sigmas, DIFFUSION, noise)
+    wrong = background.start - 6 * HALF  # the inside begins as a picture of tone -4
+    background = Background(wrong, sigmas, background.at)
+    apart = []
+    for count in (1, 2, 4, 8):
+        x = decode(OneTone.denoise, HALF, background, rounds=Rounds(count, DIFFUSION, noise))
+        apart.append(float((x[..., 4:] - x0[..., 4:]).abs().max()))
+    assert apart == sorted(apart, reverse=True)
+    assert apart[-1] < 0.2 * apart[0]
+
+
+@pytest.mark.parametrize("process", [DIFFUSION, FLOW], ids=["diffusion", "flow"])
+def test_the_noisier_half_is_gone_through_in_rounds_each_from_its_own_noise_level(process):
+    assert course(1, 3) == (1, 1, 1)
+    assert course(4, 1) == (4, 3, 2, 1)
+    assert course(4, 3) == (4, 4, 4, 3, 3, 3, 2, 1)
+    assert course(5, 2) == (5, 5, 4, 4, 3, 3, 2, 1)
+    sigmas, seen = levels(0.8, 4), []
+
+    def watching(x, sigma):
+        seen.append((sigma, x))
+        return torch.zeros_like(x)
+
+    x0, noise = torch.zeros(1, 4, 64, 64, dtype=torch.float64), seeded_noise(5)
+    everywhere = torch.ones(1, 1, 64, 64)
+    decode(watching, everywhere, noised(x0, sigmas, process, noise), rounds=Rounds(3, process, noise))
+    assert [sigma for sigma, _ in seen] == [sigmas[level] for level in course(4, 3)]
+    for sigma, x in seen:  # of an empty picture everything is noise
+        assert float(x.std()) == pytest.approx(sigma, rel=0.03)
+    fields = [x for _, x in seen[:6]]  # each round brings noise of its own
+    assert all(not torch.equal(a / a.std(), b / b.std()) for a, b in pairwise(fields))
+
+
+def test_rounds_are_the_same_for_an_image_alone_and_in_a_batch():
+    noise, rounds = seeded_noise(2), Rounds(2, DIFFUSION, seeded_noise(2))
+    x0 = standard_normal(3, 4, 8, 8, dtype=torch.float32)
+    together = decode(EDIT.denoise, HALF, noised(x0, SIGMAS, DIFFUSION, noise), rounds=rounds)
+    for i in range(3):
+        alone = decode(EDIT.denoise, HALF, noised(x0[i : i + 1], SIGMAS, DIFFUSION, noise), rounds=rounds)
+        assert torch.equal(alone[0], together[i])
+
+
 def test_steps_are_counted():
     done = []
     trajectory = inverted(standard_normal(1, 4, 8, 8))
     decode(EDIT.denoise, HALF, retrace(trajectory), on_step=lambda i, n, x: done.append((i, n, x.shape)))
     assert done == [(i, 6, (1, 4, 8, 8)) for i in range(1, 7)]
+    done.clear()
+    rounds = Rounds(3, DIFFUSION, seeded_noise(0))
+    decode(EDIT.denoise, HALF, retrace(trajectory), rounds=rounds, on_step=lambda i, n, x: done.append((i, n)))
+    assert done == [(i, 12) for i in range(1, 13)]
 
 
 def test_an_exception_from_on_step_ends_the_loop_between_steps_and_leaves_the_trajectory_whole():

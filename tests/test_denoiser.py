@@ -11,6 +11,7 @@ from diffedit_core.denoiser import (
     direction,
     levels_up_to,
     paired_noise,
+    renoise,
     seeded_noise,
     step,
 )
@@ -46,6 +47,19 @@ def test_same_input_is_what_a_diffusion_network_sees_unchanged():
     moved = DIFFUSION.same_input(x, 0.5, 3.0)
     torch.testing.assert_close(moved / math.sqrt(1 + 3.0**2), x / math.sqrt(1 + 0.5**2))
     assert torch.equal(FLOW.same_input(x, 0.5, 0.9), x)
+
+
+@pytest.mark.parametrize("process", [DIFFUSION, FLOW], ids=["diffusion", "flow"])
+@pytest.mark.parametrize(("low", "high"), [(0.0, 0.4), (0.3, 0.8), (0.8, 1.0)])
+def test_fresh_noise_brings_a_latent_to_what_the_process_has_at_the_noisier_level(process, low, high):
+    one, zero = torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+
+    def again(picture, first, fresh):
+        return renoise(process, process.add(picture, first, low), fresh, low, high)
+
+    torch.testing.assert_close(again(one, zero, zero), process.add(one, zero, high))  # as much of the picture
+    noises = again(zero, one, zero).square() + again(zero, zero, one).square()  # independent: variances add up
+    torch.testing.assert_close(noises, process.add(zero, one, high).square())
 
 
 def test_strength_runs_through_the_diffusion_table_and_between_its_levels():

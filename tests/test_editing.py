@@ -10,7 +10,7 @@ from PIL import Image
 from pipelines import random_pipeline
 
 import diffedit_core
-from diffedit_core import EditSettings, MaskSettings, decoding, edit, find_mask
+from diffedit_core import EDIT_MASK, EditSettings, MaskSettings, decoding, edit, find_mask
 from diffedit_core.compositing import paste
 from diffedit_core.contrast import contrast
 from diffedit_core.decoding import BACKGROUNDS
@@ -20,7 +20,7 @@ from diffedit_core.inversion import invert
 from diffedit_core.masks import RULES, cells, fast_mask, fit, threshold
 from diffedit_core.refine import Refinement, refine
 
-FEW = EditSettings(steps=4, strength=0.75)
+FEW = EditSettings(steps=4, strength=0.75, rounds=2)
 QUICK = MaskSettings(draws=2)
 TEXTS = ("a bowl of fruits", "a bowl of pears")
 
@@ -43,7 +43,7 @@ def some_mask(height: int = 50, width: int = 70) -> torch.Tensor:
 
 
 def test_the_front_door_is_what_the_package_shows():
-    assert set(diffedit_core.__all__) == {"Edit", "EditSettings", "MaskSettings", "edit", "find_mask"}
+    assert set(diffedit_core.__all__) == {"EDIT_MASK", "Edit", "EditSettings", "MaskSettings", "edit", "find_mask"}
 
 
 def test_an_edit_keeps_the_size_and_every_pixel_outside_its_mask(host, picture):
@@ -65,8 +65,8 @@ def test_a_mask_of_ones_own_is_taken_as_it_is(host, picture, background, soft):
     assert torch.equal(result.mask, mask) and result.heatmap is None
     assert torch.equal(result.picture[mask == 0], picture[mask == 0])
     assert not torch.equal(result.picture[mask == 1], picture[mask == 1])
-    # 3 of 4 steps: decoding with guidance, before it the inversion, and beside it the source text with guidance
-    assert host.evaluations - before == {"retrace": 6 + 3, "noised": 6, "source": 6 + 3 + 6}[background]
+    # 3 of 4 steps, two of them twice: decoding with guidance, before it the inversion, beside it the source text
+    assert host.evaluations - before == {"retrace": 10 + 3, "noised": 10, "source": 10 + 3 + 10}[background]
 
 
 def test_seeds_reproduce_and_differ(host, picture):
@@ -89,6 +89,7 @@ def test_every_setting_of_the_decoding_reaches_its_place(host, picture, backgrou
         steps=4,
         strength=0.75,
         guidance=5.0,
+        rounds=2,
         negative="blurred",
         background=background,
         soft=soft,
@@ -108,7 +109,8 @@ def test_every_setting_of_the_decoding_reaches_its_place(host, picture, backgrou
         "source": decoding.source(trajectory, host.denoiser(TEXTS[0], "blurred", 5.0)),
     }[background]
     planes = cells(mask, (6, 8), soft)[:, None]
-    latent = decoding.decode(host.denoiser(TEXTS[1], "blurred", 5.0), planes, outside)
+    rounds = decoding.Rounds(2, host.process, seeded_noise(9))
+    latent = decoding.decode(host.denoiser(TEXTS[1], "blurred", 5.0), planes, outside, rounds=rounds)
     assert torch.equal(result.picture, paste(picture, host.decode(latent), mask, 3.0))
 
 
@@ -130,6 +132,13 @@ def test_every_setting_of_the_contrast_reaches_its_place(host, picture, finding,
     assert torch.equal(heatmap, by_hand)
     expected = (fit(fast_mask(by_hand), (48, 64)) > 0.5) if finding.fast else threshold(fit(by_hand, (48, 64)))
     assert torch.equal(mask, expected.float())
+
+
+def test_an_edit_gives_what_is_found_room_and_the_mask_command_does_not(host, picture):
+    found, _ = find_mask(host, picture, *TEXTS)
+    room = EDIT_MASK.refinement.grow
+    assert room > 0 and MaskSettings().refinement.grow == 0
+    assert torch.equal(edit(host, picture, *TEXTS, editing=FEW).mask, refine(found, Refinement(grow=room)))
 
 
 def test_a_schedule_that_cannot_be_is_refused_before_the_work(host, picture):
@@ -218,7 +227,8 @@ def test_progress_names_its_stages_and_counts_their_steps(host, picture):
     edit(host, picture, *TEXTS, finding=QUICK, editing=FEW, progress=progress)
     assert list(seen) == ["mask", "invert", "decode"]
     assert seen["mask"] == [(1, 2), (2, 2)]
-    assert seen["invert"] == seen["decode"] == [(1, 3), (2, 3), (3, 3)]
+    assert seen["invert"] == [(1, 3), (2, 3), (3, 3)]
+    assert seen["decode"] == [(i, 5) for i in range(1, 6)]
 
 
 @pytest.mark.parametrize("stage", ["mask", "invert", "decode"])
@@ -258,6 +268,7 @@ def test_a_mask_of_another_size_is_an_error_with_both_sizes(host, picture):
         ({"strength": 0.0}, "strength is 0.0; it must be above 0"),
         ({"strength": 1.5}, "strength is 1.5; it must be above 0"),
         ({"iterations": -1}, "iterations is -1"),
+        ({"rounds": 0}, "rounds is 0; it must be at least 1"),
         ({"steps": 0}, "steps is 0; it must be from 1 to 1000"),
     ],
 )

@@ -127,9 +127,11 @@ def masked_denoise(
         trajectory = Trajectory(inverted.trajectory.latents.to(x0.device), sigmas)
         background = _background(host, trajectory, how, seed)
         denoise = host.denoiser("positive", guidance=how.guidance)
-        return decoding.decode(denoise, planes.to(x0.device), background, on_step=on_step)
+        rounds = decoding.Rounds(how.rounds, host.process, seeded_noise(seed))
+        return decoding.decode(denoise, planes.to(x0.device), background, rounds=rounds, on_step=on_step)
 
-    edited = run(model, samples, _texts(**texts), sigmas, loop, steps=len(sigmas) - 1, seed=seed)
+    steps = len(decoding.course(len(sigmas) - 1, how.rounds))
+    edited = run(model, samples, _texts(**texts), sigmas, loop, steps=steps, seed=seed)
     edited = _to_wire(model, edited)
     if how.background != "source":  # the way through the model's units and back rounds; the picture itself does not
         edited = torch.where(planes.to(edited.device) == 0, samples.to(edited), edited)

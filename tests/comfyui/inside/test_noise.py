@@ -54,6 +54,15 @@ def test_the_same_input_at_another_level(theirs, ours):
         )
 
 
+@pytest.mark.parametrize(("theirs", "ours"), PROCESSES)
+def test_fresh_noise_on_top(theirs, ours):
+    draw = torch.Generator().manual_seed(0)
+    x, n = (torch.randn(1, 4, 8, 8, generator=draw) for _ in range(2))
+    for sigma, sigma_next in ((0.0, 0.3), (0.3, 0.9)):
+        again = denoiser.renoise(noise.SamplingNoise.of(theirs), x, n, sigma, sigma_next)
+        torch.testing.assert_close(again, denoiser.renoise(ours, x, n, sigma, sigma_next))
+
+
 @pytest.mark.parametrize("steps", [1, 7, 30, 50, 1000])
 def test_the_default_schedule_is_diffusers_leading_one_with_an_offset_of_1(steps):
     timesteps = torch.arange(steps) * (1000 // steps) + 1
