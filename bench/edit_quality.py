@@ -66,19 +66,19 @@ def diffusers(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, Ten
 
 
 def img2img(strength: float) -> Way:
-    return lambda host, batch, seed: (
-        sdedit(host, batch, strength, EditSettings().guidance, EditSettings().steps, seed),
-        None,
-    )
+    """With the steps and the guidance of diffusers' pipeline."""
+    return lambda host, batch, seed: (sdedit(host, batch, strength, guidance=7.5, steps=50, seed=seed), None)
 
 
+STRAIGHT = EditSettings(rounds=1)
 WAYS: dict[str, Way] = {
     "DiffEdit (ours)": ours(),
+    "DiffEdit (ours), one round": ours(editing=STRAIGHT),
     "FastDiffEdit (ours)": ours(FAST_MASK, FAST_EDIT),
     "FastDiffEdit, as its blog": blog_fast_diffedit,
     "diffusers' pipeline": diffusers,
     **{f"SDEdit {strength}": img2img(strength) for strength in (0.3, 0.5, 0.7, 0.85)},
-    "no mask": under_mask(lambda batch: torch.ones_like(batch.regions)),
+    "no mask": under_mask(lambda batch: torch.ones_like(batch.regions), STRAIGHT),
     "true mask (the bound)": under_mask(lambda batch: (batch.regions > 0.1).float()),
 }
 

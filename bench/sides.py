@@ -22,7 +22,7 @@ SOURCE, TARGET = "a bowl of apples on a table", "a bowl of pears on a table"
 STEPS, STRENGTH, GUIDANCE = 50, 0.8, 7.5
 TAKEN = round(STEPS * STRENGTH)
 FINDING = MaskSettings(refinement=Refinement())  # diffusers' masks follow no edges
-EDITING = EditSettings(steps=STEPS, strength=STRENGTH, guidance=GUIDANCE)
+EDITING = EditSettings(steps=STEPS, strength=STRENGTH, guidance=GUIDANCE, rounds=1)
 
 
 class Side(Protocol):
