@@ -105,7 +105,7 @@ def test_any_sampler_goes_on_from_the_noisy_latent(family):
     """ComfyUI's own Euler, adding no noise, ends where the core does with everything free to change."""
     model = tiny.model(family)
     trajectory, noisy, _ = climb(model, tiny.latent(family), family)
-    ours = denoise(model, trajectory, torch.ones(1, 64, 64), family)
+    ours = denoise(model, trajectory, torch.ones(1, 64, 64), family, replace(EDIT, rounds=1))
     theirs = comfy.sample.sample_custom(
         model,
         torch.zeros_like(noisy["samples"]),
@@ -136,11 +136,19 @@ def test_bfloat16_agrees_with_float32(family):
 def test_other_backgrounds(background):
     model, latent = tiny.model(), tiny.latent()
     trajectory, _, _ = climb(model, latent)
-    how = replace(EDIT, background=background)
+    how = replace(EDIT, background=background, rounds=1)
     edited = denoise(model, trajectory, left_half(), how=how, source=tiny.text("a cat"))
     assert edited[..., 4:].equal(latent["samples"][..., 4:]) == (background == "noised")
     other = denoise(model, trajectory, left_half(), how=how, seed=1, source=tiny.text("a cat"))
     assert edited.equal(other) == (background == "source")  # only fresh noise has a seed
+
+
+def test_rounds_draw_by_the_seed_and_keep_the_outside():
+    model, latent = tiny.model(), tiny.latent()
+    trajectory, _, _ = climb(model, latent)
+    drawn = [denoise(model, trajectory, left_half(), how=replace(EDIT, rounds=2), seed=seed) for seed in (0, 0, 1)]
+    assert drawn[0].equal(drawn[1]) and not drawn[0].equal(drawn[2])
+    assert all(edited[..., 4:].equal(latent["samples"][..., 4:]) for edited in drawn)
 
 
 def test_soft_edges_blend():
@@ -173,8 +181,8 @@ def test_a_contrast_is_one_pass_a_draw_with_both_texts():
 def test_guidance_1_is_one_evaluation(guidance, expected):
     model, rows = watched(tiny.model())
     trajectory, _, _ = climb(tiny.model(), tiny.latent())
-    denoise(model, trajectory, left_half(), how=replace(EDIT, guidance=guidance))
-    assert rows.seen == [expected] * 3
+    denoise(model, trajectory, left_half(), how=replace(EDIT, guidance=guidance, rounds=2))
+    assert rows.seen == [expected] * 5  # three levels, the upper two of them twice
 
 
 def test_the_purist_mask_denoises_every_draw_under_each_text():
