@@ -170,7 +170,7 @@ def _edit(graph: Graph, start: Start, mask: Node, **knobs: Any) -> Socket:
         positive=start.target,
         negative=negative,
     )
-    note = graph.note(4, notes.EDITING, title="The edit", height=200)
+    note = graph.note(4, notes.EDITING, title="The edit", height=250)
     graph.group("3  Change it there", AMBER, [empty.node, negative.node, inverted, denoised, note])
     return denoised["latent"]
 
