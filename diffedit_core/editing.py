@@ -88,7 +88,7 @@ class EditSettings:
     negative: Text = ""  # what guidance leads away from
     rounds: int = 3  # through each of the noisier half of the levels; more fit what is drawn to what surrounds it
     background: str = "retrace"  # retrace, noised (plain inpainting) or source
-    soft: bool = False  # blend along the mask's rim instead of a hard edge in the latent
+    soft: bool = True  # blend along the mask's rim in the latent; else a cell changes wherever a pixel in it may
     inversion_text: Text = ""  # the paper inverts without a text
     inversion_guidance: float = 1.0
     iterations: int = 0  # fixed-point iterations of the inversion
@@ -102,11 +102,11 @@ class EditSettings:
             raise ValueError(f"background is {self.background!r}; it must be one of {', '.join(decoding.BACKGROUNDS)}")
 
 
-EDIT_MASK = MaskSettings(refinement=replace(ALONG_EDGES, grow=4))
+EDIT_MASK = MaskSettings(refinement=replace(ALONG_EDGES, grow=6))
 """For an edit: the place that is found, and around it room for something of another shape."""
 
 FAST_MASK = MaskSettings(fast=True, draws=20, refinement=Refinement())
-FAST_EDIT = EditSettings(background="noised", steps=20, strength=0.7, rounds=1)
+FAST_EDIT = EditSettings(background="noised", steps=20, strength=0.7, rounds=1, soft=False)
 """FastDiffEdit: its mask as it is, and plain inpainting with the settings of its blog."""
 
 

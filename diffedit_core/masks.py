@@ -106,8 +106,16 @@ def cover(mask: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def cells(mask: Tensor, size: tuple[int, int], soft: bool) -> Tensor:
-    """A pixel mask [B, ..., H, W] as the latent's: blending along its rim, or hard wherever a pixel may change."""
-    return fit(mask, size) if soft else (cover(mask, size) > 0.5).float()
+    """A pixel mask [B, ..., H, W] as the latent's: blending along its rim, or hard wherever a pixel may change.
+
+    A mask so thin that no cell would change by half is all rim; blended it would change nothing, so it stays hard.
+    """
+    hard = (cover(mask, size) > 0.5).float()
+    if not soft:
+        return hard
+    blended = fit(mask, size)
+    is_thin = blended.flatten(1).amax(1) < 0.5  # [B]
+    return torch.where(is_thin.view(-1, *[1] * (mask.ndim - 1)), hard, blended)
 
 
 def otsu_threshold(values: Tensor) -> Tensor:

@@ -19,8 +19,8 @@ class MaskedDenoise(io.ComfyNode):
             node_id="DiffEdit_MaskedDenoise",
             display_name="Masked Denoise",
             category=CATEGORY,
-            description="Denoises an inverted picture under the new text inside the mask; outside it, the latent "
-            "comes back exactly as it was.",
+            description="Denoises an inverted picture under the new text inside the mask; outside it and its rim, "
+            "the latent comes back exactly as it was.",
             inputs=[
                 io.Model.Input("model", tooltip="The model that inverted the picture, or one of its family."),
                 Trajectory.Input("trajectory", tooltip="The picture, from DDIM Invert."),
@@ -53,9 +53,10 @@ class MaskedDenoise(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "edges",
-                    options=["hard", "soft"],
+                    options=["soft", "hard"],
                     default="soft" if EditSettings.soft else "hard",
-                    tooltip="hard: a latent cell changes wherever a pixel in it may. soft: it blends along the rim.",
+                    tooltip="soft: the latent blends along the mask's rim. "
+                    "hard: a latent cell changes wherever a pixel in it may, for masks that fit tightly.",
                 ),
                 seed(),
                 io.Conditioning.Input(

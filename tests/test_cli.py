@@ -316,7 +316,7 @@ def test_every_knob_of_the_method_is_a_flag_with_help_and_reaches_its_setting():
             if field.name in ("fast", "refinement"):
                 continue
             default = getattr(settings, field.name)
-            flag = f"--{prefix}{field.name}".replace("_", "-")
+            flag = f"--{'no-' if default is True else ''}{prefix}{field.name}".replace("_", "-")
             value = [] if isinstance(default, bool) else [given.get(field.name, "7")]
             if field.name == "statistic":
                 value = ["mean_abs"]

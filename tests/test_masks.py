@@ -10,6 +10,7 @@ from worlds import standard_normal
 from diffedit_core.masks import (
     RULES,
     advice,
+    cells,
     cover,
     coverage,
     fast_mask,
@@ -140,6 +141,15 @@ def test_fit_moves_nothing(size):
     inner = slice(w // 4, -w // 4)
     torch.testing.assert_close(fitted[..., inner], expected[..., inner], atol=1e-5, rtol=0)
     assert fitted.shape == (1, h, w) and fitted.dtype == torch.float32
+
+
+def test_a_mask_thinner_than_a_cell_is_not_blended_away():
+    thin, wide = torch.zeros(2, 64, 64)
+    thin[21:24, 8:56] = 1
+    wide[16:48, 16:48] = 1
+    both = cells(torch.stack([thin, wide]), (8, 8), soft=True)
+    assert torch.equal(both[0], cells(thin[None], (8, 8), soft=False)[0]) and both[0].max() == 1
+    assert torch.equal(both[1], fit(wide[None], (8, 8))[0]) and (both[1] % 1 > 0).any()
 
 
 def test_fitting_to_fewer_cells_averages_what_it_cannot_show():

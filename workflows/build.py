@@ -134,7 +134,7 @@ def _text(graph: Graph, clip: Socket, title: str, text: str | Socket, column: in
 
 def _mask(graph: Graph, start: Start) -> Node:
     found = _find(graph, "DiffEdit_DiffEditMask", start)
-    knobs = {"rule": "otsu", "edge_snap": "grabcut", "grow": 4}  # room for the new thing, and none of the old one's rim
+    knobs = {"rule": "otsu", "edge_snap": "grabcut", "grow": 6}  # room for the new thing, and none of the old one's rim
     refined = _refine(graph, 3, found["heatmap"], start, title="Cut and refine the mask", **knobs)
     note = graph.note(3, notes.CUTTING, title="The mask", height=220)
     graph.group("2  Where the two texts differ", GREEN, [found, refined, note])

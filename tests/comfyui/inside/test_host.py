@@ -23,7 +23,7 @@ seeded_noise = pack("diffedit_core.denoiser").seeded_noise
 
 FIND = editing.MaskSettings(draws=3)
 CLIMB = host.InversionSettings(steps=5, strength=0.6)
-EDIT = editing.EditSettings(guidance=3.0)
+EDIT = editing.EditSettings(guidance=3.0, soft=False)
 ALL = list(tiny.FAMILIES)
 
 

@@ -122,7 +122,7 @@ def results(model, texts) -> dict[str, torch.Tensor]:
     latent = tiny.latent()
     _, heatmap = host.find_mask(model, latent, source, target, FIND, 0)
     trajectory, _, _ = host.invert_picture(model, latent, empty, CLIMB)
-    how = editing.EditSettings(guidance=3.0)
+    how = editing.EditSettings(guidance=3.0, soft=False)
     edited = host.masked_denoise(model, trajectory, MASK, {"positive": target, "negative": empty}, how, 0)
     return {"heatmap": heatmap, "trajectory": trajectory.trajectory.noisiest, "edited": edited["samples"]}
 
@@ -278,7 +278,7 @@ def test_one_trajectory_serves_many_edits():
     model = tiny.model()
     trajectory, _, _ = host.invert_picture(model, tiny.latent(), texts()[2], CLIMB)
     kept = trajectory.trajectory.latents.clone()
-    how = editing.EditSettings(guidance=3.0)
+    how = editing.EditSettings(guidance=3.0, soft=False)
     edit = {"positive": texts()[1], "negative": texts()[2]}
     first = host.masked_denoise(model, trajectory, MASK, edit, how, 0)["samples"]
     host.masked_denoise(model, trajectory, 1 - MASK, edit, replace(how, soft=True), 0)

@@ -93,7 +93,12 @@ def test_defaults_are_the_cores():
     for name in ("strength", "draws", "statistic", "rule", "paired", "steps", "guidance"):
         assert found[name] == getattr(settings, name)
     edit, settings = defaults("MaskedDenoise"), pack("diffedit_core.editing").EditSettings()
-    assert (edit["guidance"], edit["background"], edit["edges"]) == (settings.guidance, settings.background, "hard")
+    assert (edit["guidance"], edit["rounds"], edit["background"]) == (
+        settings.guidance,
+        settings.rounds,
+        settings.background,
+    )
+    assert edit["edges"] == ("soft" if settings.soft else "hard")
     climb = defaults("DDIMInvert")
     assert (climb["steps"], climb["strength"], climb["guidance"]) == (settings.steps, settings.strength, 1.0)
     assert climb["scheduler"] in comfy.samplers.SCHEDULER_NAMES and climb["scheduler"] == "ddim_uniform"
@@ -143,7 +148,7 @@ def test_inverting_and_denoising(family):
     mask = (torch.arange(64) < 32).float().expand(1, 64, 64)
     texts = {"positive": tiny.text("a dog", family), "negative": empty}
     edited = run("MaskedDenoise", model=model, trajectory=trajectory, mask=mask, **texts)[0]["samples"]
-    assert edited[..., 4:].equal(latent["samples"][..., 4:])
+    assert edited[..., 5:].equal(latent["samples"][..., 5:])
     assert not edited.isclose(latent["samples"]).all()
 
 

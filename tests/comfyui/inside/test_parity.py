@@ -89,7 +89,7 @@ def test_trajectories_and_edits(case, loaded):
     torch.testing.assert_close(inverted.trajectory.latents, expected["trajectory"], rtol=1e-4, atol=1e-4)
     mask = (torch.arange(128) < 64).float().expand(1, 128, 128)
     texts = {"positive": text(loaded[1], TARGET), "negative": text(loaded[1], "")}
-    edit = replace(editing.EditSettings(), guidance=3.0, rounds=2)
+    edit = replace(editing.EditSettings(), guidance=3.0, rounds=2, soft=False)
     edited = host.masked_denoise(model, inverted, mask, texts, edit, 3)["samples"]
     torch.testing.assert_close(edited * SCALE, expected["edited"], rtol=1e-4, atol=3e-4)
 
