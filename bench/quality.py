@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.quality", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=["masks", "edits", "sweep", []], help="all of them by default")
     parser.add_argument("--count", type=int, default=300, help="held-out edits (default: 300)")
-    parser.add_argument("--batch", type=int, default=10)
+    parser.add_argument("--batch", type=int, default=7, help="edits that share their noise (default: 7)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--model", default=None, help="a pipeline's folder (default: the bundled model)")
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     host = DiffusersHost.from_pretrained(options.model or _bundled(), options.device)
     for part in options.parts or ["masks", "edits"]:
-        scores = _measure(host, _measurer(part, options.seed), options.count, options.batch, part)
+        scores = _measure(host, part, options.count, options.batch, options.seed)
         (options.out / f"quality_{part}.jsonl").write_text("".join(json.dumps(s) + "\n" for s in scores))
         table = mask_table(scores) if part == "masks" else edit_table(scores)
         (options.out / f"quality_{part}.md").write_text(table)
@@ -50,19 +50,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
             plot(scores, options.out / "quality.png")
 
 
-def _measurer(part: str, seed: int) -> Callable:
+def _measurer(part: str) -> Callable:
     if part == "masks":
-        return lambda host, batch: mask_quality.scores(host, batch, seed)
+        return mask_quality.scores
     ways = edit_quality.WAYS if part == "edits" else edit_quality.sweep()
-    return lambda host, batch: edit_quality.scores(host, batch, seed, ways)
+    return lambda host, batch, seed: edit_quality.scores(host, batch, seed, ways)
 
 
-def _measure(host: DiffusersHost, measure: Callable, count: int, size: int, part: str) -> list[dict]:
-    edits = held_out(count)
+def _measure(host: DiffusersHost, part: str, count: int, size: int, seed: int) -> list[dict]:
+    """A batch draws one noise for all of its edits, and each batch another: one unlucky noise shall not decide."""
+    edits, measure = held_out(count), _measurer(part)
     rows: list[dict] = []
     with tqdm(total=count, desc=part, file=sys.stderr) as bar:
-        for batch in batches(host, edits, size):
-            rows += [asdict(score) for score in measure(host, batch)]
+        for number, batch in enumerate(batches(host, edits, size)):
+            rows += [asdict(score) for score in measure(host, batch, seed + number)]
             bar.update(len(batch.edits))
     return rows
 
