@@ -18,7 +18,7 @@ from diffedit_core.editing import EDIT_MASK, FAST_EDIT, FAST_MASK, EditSettings,
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import iou
 from diffedit_core.pictures import to_pil
-from diffedit_core.refine import EDGE_SNAPS, Refinement
+from diffedit_core.refine import EDGE_SNAPS, Refinement, refine
 from diffedit_core.toybox.judge import judge
 
 Settings = TypeVar("Settings", EditSettings, Refinement)
@@ -71,6 +71,7 @@ def img2img(strength: float) -> Way:
 
 
 STRAIGHT = EditSettings(rounds=1)
+ROOM = Refinement(grow=EDIT_MASK.refinement.grow)
 WAYS: dict[str, Way] = {
     "DiffEdit (ours)": ours(),
     "DiffEdit (ours), one round": ours(editing=STRAIGHT),
@@ -79,7 +80,7 @@ WAYS: dict[str, Way] = {
     "diffusers' pipeline": diffusers,
     **{f"SDEdit {strength}": img2img(strength) for strength in (0.3, 0.5, 0.7, 0.85)},
     "no mask": under_mask(lambda batch: torch.ones_like(batch.regions), STRAIGHT),
-    "true mask (the bound)": under_mask(lambda batch: (batch.regions > 0.1).float()),
+    "true mask, with as much room": under_mask(lambda batch: refine((batch.regions > 0.1).float(), ROOM)),
 }
 
 
