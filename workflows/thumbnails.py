@@ -27,7 +27,7 @@ SIDE = 256  # of one of the four pictures
 SCENES = {  # kind and seed
     "demo": ("both", 6),
     "diffedit": ("colour", 5),
-    "diffedit_sdxl": ("ground", 2),
+    "diffedit_sdxl": ("object", 7),
     "fast_diffedit": ("both", 4),
     "mask_only": ("colour", 0),
 }
