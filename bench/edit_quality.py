@@ -70,10 +70,12 @@ def img2img(strength: float) -> Way:
     return lambda host, batch, seed: (sdedit(host, batch, strength, guidance=7.5, steps=25, seed=seed), None)
 
 
+ONE_TRY = EditSettings(tries=1)
 STRAIGHT = EditSettings(rounds=1)
 ROOM = Refinement(grow=EDIT_MASK.refinement.grow)
 WAYS: dict[str, Way] = {
     "DiffEdit (ours)": ours(),
+    "DiffEdit (ours), one try": ours(editing=ONE_TRY),
     "DiffEdit (ours), one round": ours(editing=STRAIGHT),
     "FastDiffEdit (ours)": ours(FAST_MASK, FAST_EDIT),
     "FastDiffEdit, as its blog": blog_fast_diffedit,
@@ -98,26 +100,27 @@ def scores(host: DiffusersHost, batch: Batch, seed: int, ways: dict[str, Way]) -
 
 
 def sweep() -> dict[str, Way]:
-    """The defaults, and one setting at a time away from them."""
-    finding, editing = EDIT_MASK, EditSettings()
+    """One setting at a time away from the defaults, each with a single try: choosing would hide what it does."""
+    finding, editing = EDIT_MASK, ONE_TRY
     how_to_edit = {
         "steps": (10, 25, 50),
         "strength": (0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
         "guidance": (3.0, 5.0, 7.5, 10.0, 15.0),
         "rounds": (1, 2, 3, 5),
+        "tries": (1, 2, 4, 8),
         "iterations": (0, 1, 2),
         "background": decoding.BACKGROUNDS,
         "soft": (False, True),
         "feather": (0.0, 1.0, 2.0),
     }
     how_to_refine = {"edge_snap": EDGE_SNAPS, "grow": (0, 2, 4, 8)}
-    ways = {"the defaults": ours()}
+    ways = {"the defaults, one try": ours(editing=editing)}
     for changed in _others(editing, how_to_edit):
         ways[_difference(editing, changed)] = ours(editing=changed)
     for changed in _others(finding.refinement, how_to_refine):
-        ways[_difference(finding.refinement, changed)] = ours(replace(finding, refinement=changed))
-    ways["negative: the source text"] = ours(source_text_as="negative")
-    ways["inverted with the source text"] = ours(source_text_as="inversion_text")
+        ways[_difference(finding.refinement, changed)] = ours(replace(finding, refinement=changed), editing)
+    ways["negative: the source text"] = ours(editing=editing, source_text_as="negative")
+    ways["inverted with the source text"] = ours(editing=editing, source_text_as="inversion_text")
     return ways
 
 

@@ -135,6 +135,11 @@ def seeded_noise(seed: int) -> Noise:
     return draw
 
 
+def sequence(noise: Noise, number: int) -> Noise:
+    """Other draws of the same noise, a million to each number; number 0 is the noise itself."""
+    return lambda draw, shape: noise(draw + number * 2**20, shape)
+
+
 def paired_noise(noise: Noise) -> Noise:
     """Draws in +noise / -noise pairs, whose first-order effects on a contrast cancel."""
 

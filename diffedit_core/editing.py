@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from . import decoding
+from .choosing import decode_best
 from .compositing import paste
 from .contrast import contrast, purist_contrast
 from .denoiser import (
@@ -87,6 +88,7 @@ class EditSettings:
     guidance: float = 7.5  # towards the target text
     negative: Text = ""  # what guidance leads away from
     rounds: int = 3  # through each of the noisier half of the levels; more fit what is drawn to what surrounds it
+    tries: int = 4  # with other noise; the model keeps the one most like the target text (with 1 round there is 1)
     background: str = "retrace"  # retrace, noised (plain inpainting) or source
     soft: bool = True  # blend along the mask's rim in the latent; else a cell changes wherever a pixel in it may
     inversion_text: Text = ""  # the paper inverts without a text
@@ -98,6 +100,8 @@ class EditSettings:
         check_strength(self.strength)
         if self.rounds < 1:
             raise ValueError(f"rounds is {self.rounds}; it must be at least 1, which goes through every level once")
+        if self.tries < 1:
+            raise ValueError(f"tries is {self.tries}; it must be at least 1, which is kept as it comes")
         if self.background not in decoding.BACKGROUNDS:
             raise ValueError(f"background is {self.background!r}; it must be one of {', '.join(decoding.BACKGROUNDS)}")
 
@@ -234,7 +238,8 @@ def decode_latent(
     denoise = host.denoiser(target, how.negative, how.guidance)
     rounds = decoding.Rounds(how.rounds, host.process, seeded_noise(seed))
     on_step = progress("decode") if progress else None
-    return decoding.decode(denoise, planes[:, None], background, rounds=rounds, on_step=on_step)
+    pair = host.denoiser_pair(source, target)
+    return decode_best(denoise, pair, planes[:, None], background, rounds=rounds, tries=how.tries, on_step=on_step)
 
 
 def _background(

@@ -43,6 +43,14 @@ class MaskedDenoise(io.ComfyNode):
                     tooltip="How often each of the noisier half of the levels is gone through. More fit what is drawn "
                     "better to the text and to what surrounds it, at the price of time; 1 goes straight down.",
                 ),
+                io.Int.Input(
+                    "tries",
+                    default=EditSettings.tries,
+                    min=1,
+                    max=64,
+                    tooltip="Draw it so often, each time with other noise, and keep the one that the model itself "
+                    "takes most for the target text. Each costs as much time again. With one round there is one try.",
+                ),
                 io.Combo.Input(
                     "background",
                     options=list(BACKGROUNDS),
@@ -60,7 +68,10 @@ class MaskedDenoise(io.ComfyNode):
                 ),
                 seed(),
                 io.Conditioning.Input(
-                    "source", optional=True, tooltip='The source text, which background "source" needs.'
+                    "source",
+                    optional=True,
+                    tooltip="The source text. Tries are compared by how much more they look like the target text than "
+                    'like this one (else: than like the negative text); background "source" needs it.',
                 ),
             ],
             outputs=[io.Latent.Output("edited", display_name="latent", tooltip="The edited picture, for VAE Decode.")],
@@ -70,9 +81,9 @@ class MaskedDenoise(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, trajectory, mask, positive, negative, guidance, rounds, background, edges, seed, source=None
+        cls, model, trajectory, mask, positive, negative, guidance, rounds, tries, background, edges, seed, source=None
     ) -> io.NodeOutput:
-        how = EditSettings(guidance=guidance, rounds=rounds, background=background, soft=edges == "soft")
+        how = EditSettings(guidance=guidance, rounds=rounds, tries=tries, background=background, soft=edges == "soft")
         texts = {"positive": positive, "negative": negative, "source": source}
         edited = masked_denoise(model, trajectory, mask, texts, how, seed)
         return io.NodeOutput(edited, ui=show_advice(cls, mask))

@@ -11,6 +11,7 @@ from pipelines import random_pipeline
 
 import diffedit_core
 from diffedit_core import EDIT_MASK, EditSettings, MaskSettings, decoding, edit, find_mask
+from diffedit_core.choosing import STRENGTHS, decode_best
 from diffedit_core.compositing import paste
 from diffedit_core.contrast import contrast
 from diffedit_core.decoding import BACKGROUNDS
@@ -20,7 +21,7 @@ from diffedit_core.inversion import invert
 from diffedit_core.masks import RULES, cells, fast_mask, fit, threshold
 from diffedit_core.refine import Refinement, refine
 
-FEW = EditSettings(steps=4, strength=0.75, rounds=2)
+FEW = EditSettings(steps=4, strength=0.75, rounds=2, tries=2)
 QUICK = MaskSettings(draws=2)
 TEXTS = ("a bowl of fruits", "a bowl of pears")
 
@@ -66,7 +67,8 @@ def test_a_mask_of_ones_own_is_taken_as_it_is(host, picture, background, soft):
     assert torch.equal(result.picture[mask == 0], picture[mask == 0])
     assert not torch.equal(result.picture[mask == 1], picture[mask == 1])
     # 3 of 4 steps, two of them twice: decoding with guidance, before it the inversion, beside it the source text
-    assert host.evaluations - before == {"retrace": 10 + 3, "noised": 10, "source": 10 + 3 + 10}[background]
+    one_try = {"retrace": 10, "noised": 10, "source": 10 + 10}[background] + 2 * len(STRENGTHS)
+    assert host.evaluations - before == 2 * one_try + (0 if background == "noised" else 3)
 
 
 def test_seeds_reproduce_and_differ(host, picture):
@@ -90,6 +92,7 @@ def test_every_setting_of_the_decoding_reaches_its_place(host, picture, backgrou
         strength=0.75,
         guidance=5.0,
         rounds=2,
+        tries=3,
         negative="blurred",
         background=background,
         soft=soft,
@@ -110,7 +113,8 @@ def test_every_setting_of_the_decoding_reaches_its_place(host, picture, backgrou
     }[background]
     planes = cells(mask, (6, 8), soft)[:, None]
     rounds = decoding.Rounds(2, host.process, seeded_noise(9))
-    latent = decoding.decode(host.denoiser(TEXTS[1], "blurred", 5.0), planes, outside, rounds=rounds)
+    denoise, pair = host.denoiser(TEXTS[1], "blurred", 5.0), host.denoiser_pair(*TEXTS)
+    latent = decode_best(denoise, pair, planes, outside, rounds=rounds, tries=3)
     assert torch.equal(result.picture, paste(picture, host.decode(latent), mask, 3.0))
 
 
@@ -228,7 +232,8 @@ def test_progress_names_its_stages_and_counts_their_steps(host, picture):
     assert list(seen) == ["mask", "invert", "decode"]
     assert seen["mask"] == [(1, 2), (2, 2)]
     assert seen["invert"] == [(1, 3), (2, 3), (3, 3)]
-    assert seen["decode"] == [(i, 5) for i in range(1, 6)]
+    total = 2 * (5 + len(STRENGTHS))
+    assert seen["decode"] == [(i, total) for i in range(1, total + 1)]
 
 
 @pytest.mark.parametrize("stage", ["mask", "invert", "decode"])
@@ -269,6 +274,7 @@ def test_a_mask_of_another_size_is_an_error_with_both_sizes(host, picture):
         ({"strength": 1.5}, "strength is 1.5; it must be above 0"),
         ({"iterations": -1}, "iterations is -1"),
         ({"rounds": 0}, "rounds is 0; it must be at least 1"),
+        ({"tries": 0}, "tries is 0; it must be at least 1"),
         ({"steps": 0}, "steps is 0; it must be from 1 to 1000"),
     ],
 )

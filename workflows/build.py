@@ -13,6 +13,8 @@ from typing import Any
 import notes
 from drawing import COLUMN, GAP, Graph, Node, Socket, to_api, to_ui
 
+from diffedit_core.editing import EDIT_MASK
+
 HERE = Path(__file__).resolve().parent
 HUGGING_FACE = "https://huggingface.co/{}/resolve/main/{}"
 SD15 = ("Comfy-Org/stable-diffusion-v1-5-archive", "v1-5-pruned-emaonly-fp16.safetensors")
@@ -93,7 +95,8 @@ GRAPHS = (demo, diffedit, fast_diffedit, mask_only, diffedit_sdxl)
 def _whole(graph: Graph, checkpoint: tuple[str, str], about: str) -> Graph:
     start = _start(graph, checkpoint, about)
     mask = _mask(graph, start)
-    latent = _edit(graph, start, mask, steps=25, strength=0.8)  # large models draw finer so than by our defaults
+    # Large models draw finer so than by our defaults, and a try takes them long.
+    latent = _edit(graph, start, mask, inverting={"steps": 25, "strength": 0.8}, denoising={"tries": 1})
     graph.group("4  Everything else stays", VIOLET, _finish(graph, 5, start, latent, mask))
     return graph
 
@@ -134,7 +137,8 @@ def _text(graph: Graph, clip: Socket, title: str, text: str | Socket, column: in
 
 def _mask(graph: Graph, start: Start) -> Node:
     found = _find(graph, "DiffEdit_DiffEditMask", start)
-    knobs = {"rule": "otsu", "edge_snap": "grabcut", "grow": 6}  # room for the new thing, and none of the old one's rim
+    done = EDIT_MASK.refinement
+    knobs = {"rule": EDIT_MASK.rule, "edge_snap": done.edge_snap, "grow": done.grow}
     refined = _refine(graph, 3, found["heatmap"], start, title="Cut and refine the mask", **knobs)
     note = graph.note(3, notes.CUTTING, title="The mask", height=220)
     graph.group("2  Where the two texts differ", GREEN, [found, refined, note])
@@ -155,12 +159,18 @@ def _refine(graph: Graph, column: int, mask: Socket, start: Start, *, title: str
     return graph.add("DiffEdit_MaskRefine", column, title=title, height=240, mask=mask, picture=start.picture, **knobs)
 
 
-def _edit(graph: Graph, start: Start, mask: Node, **knobs: Any) -> Socket:
+def _edit(
+    graph: Graph,
+    start: Start,
+    mask: Node,
+    inverting: dict[str, Any] | None = None,
+    denoising: dict[str, Any] | None = None,
+) -> Socket:
     """The edited latent."""
     empty = _text(graph, start.clip, "Text of the inversion (empty)", "", column=4)
     negative = _text(graph, start.clip, "Negative text", "", column=4)
     wires = {"model": start.model, "latent": start.latent, "conditioning": empty}
-    inverted = graph.add("DiffEdit_DDIMInvert", 4, **wires, **knobs)
+    inverted = graph.add("DiffEdit_DDIMInvert", 4, **wires, **(inverting or {}))
     denoised = graph.add(
         "DiffEdit_MaskedDenoise",
         4,
@@ -169,8 +179,10 @@ def _edit(graph: Graph, start: Start, mask: Node, **knobs: Any) -> Socket:
         mask=mask["mask"],
         positive=start.target,
         negative=negative,
+        source=start.source,
+        **(denoising or {}),
     )
-    note = graph.note(4, notes.EDITING, title="The edit", height=250)
+    note = graph.note(4, notes.EDITING, title="The edit", height=290)
     graph.group("3  Change it there", AMBER, [empty.node, negative.node, inverted, denoised, note])
     return denoised["latent"]
 

@@ -46,7 +46,8 @@ Turning this node's knobs does not find the mask anew."""
 EDITING = """- **strength** (Invert): how far the picture is taken apart; higher changes more
 - **guidance** (Denoise): how hard it is led to the target text
 - **seed** (Denoise): the wrong thing drawn, or none? Try another
-- **rounds** (Denoise): 1 takes half the time and fits less well
+- **tries** (Denoise): or let it try several times, and keep what the model itself takes most for the target text
+- **rounds** (Denoise): 1 takes half the time and fits less well; it leaves one try
 - **background** retrace: outside the mask it goes back the way it came; noised: plain inpainting
 
 Outside the mask the last node puts the original pixels back: there the saved file equals the picture exactly."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import decoding
+from ..choosing import decode_best, steps_of
 from ..denoiser import OnStep, seeded_noise
 from ..editing import EditSettings, MaskSettings, cut
 from ..editing import find_heatmap as core_heatmap
@@ -122,15 +123,19 @@ def masked_denoise(
     warn_if_unlikely(mask)
     samples, sigmas = inverted.picture["samples"], inverted.trajectory.sigmas
     planes = _latent_mask(mask, samples, inverted.pixels, how.soft)
+    against = "source" if texts.get("source") is not None else "negative"  # what tries shall be unlike
 
     def loop(host: LoopHost, x0: Tensor, on_step: OnStep) -> Tensor:
         trajectory = Trajectory(inverted.trajectory.latents.to(x0.device), sigmas)
         background = _background(host, trajectory, how, seed)
         denoise = host.denoiser("positive", guidance=how.guidance)
+        pair = host.denoiser_pair(against, "positive")
         rounds = decoding.Rounds(how.rounds, host.process, seeded_noise(seed))
-        return decoding.decode(denoise, planes.to(x0.device), background, rounds=rounds, on_step=on_step)
+        return decode_best(
+            denoise, pair, planes.to(x0.device), background, rounds=rounds, tries=how.tries, on_step=on_step
+        )
 
-    steps = len(decoding.course(len(sigmas) - 1, how.rounds))
+    steps = steps_of(len(sigmas) - 1, how.rounds, how.tries)
     edited = run(model, samples, _texts(**texts), sigmas, loop, steps=steps, seed=seed)
     edited = _to_wire(model, edited)
     if how.background != "source":  # the way through the model's units and back rounds; the picture itself does not

@@ -93,7 +93,7 @@ def _check_in_force(text: str, prediction: Tensor, sigma: float) -> None:
         name = "target" if text == "positive" else text
         raise ValueError(
             f"the {name} text is not in force at noise level {sigma:.3f}; widen its timestep range, "
-            "or choose another strength"
+            "or choose another strength (to compare no tries: 1 try)"
         )
 
 

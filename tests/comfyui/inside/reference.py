@@ -14,15 +14,16 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 
+from diffedit_core.choosing import decode_best
 from diffedit_core.contrast import contrast
-from diffedit_core.decoding import Rounds, decode, retrace
+from diffedit_core.decoding import Rounds, retrace
 from diffedit_core.denoiser import levels_up_to, seeded_noise
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import invert
 from diffedit_core.toybox import model as toybox
 
 SOURCE, TARGET = "a red circle on a wooden table, and a star", "a blue square on a wooden table, and a star"
-STEPS, STRENGTH, DRAWS, GUIDANCE, ROUNDS = 20, 0.6, 4, 3.0, 2
+STEPS, STRENGTH, DRAWS, GUIDANCE, ROUNDS, TRIES = 20, 0.6, 4, 3.0, 2, 3
 
 
 def main(folder: Path) -> None:
@@ -50,7 +51,8 @@ def answers(pipe: StableDiffusionPipeline, picture: torch.Tensor) -> dict:
     trajectory = invert(host.denoiser(SOURCE), x0, host.process, sigmas, iterations=1)
     mask = (torch.arange(16) < 8).float().expand(1, 1, 16, 16)
     rounds = Rounds(ROUNDS, host.process, seeded_noise(3))
-    edited = decode(host.denoiser(TARGET, "", GUIDANCE), mask, retrace(trajectory), rounds=rounds)
+    denoise, pair = host.denoiser(TARGET, "", GUIDANCE), host.denoiser_pair(SOURCE, TARGET)
+    edited = decode_best(denoise, pair, mask, retrace(trajectory), rounds=rounds, tries=TRIES)
     return {
         "text": host.embed(SOURCE),
         "latent": x0,

@@ -18,12 +18,13 @@ from conftest import pack
 host = pack("diffedit_core.hosts.comfyui")
 guider = pack("diffedit_core.hosts.comfyui_guider")
 editing = pack("diffedit_core.editing")
+choosing = pack("diffedit_core.choosing")
 contrast = pack("diffedit_core.contrast").contrast
 seeded_noise = pack("diffedit_core.denoiser").seeded_noise
 
 FIND = editing.MaskSettings(draws=3)
 CLIMB = host.InversionSettings(steps=5, strength=0.6)
-EDIT = editing.EditSettings(guidance=3.0, soft=False)
+EDIT = editing.EditSettings(guidance=3.0, tries=2, soft=False)
 ALL = list(tiny.FAMILIES)
 
 
@@ -181,8 +182,26 @@ def test_a_contrast_is_one_pass_a_draw_with_both_texts():
 def test_guidance_1_is_one_evaluation(guidance, expected):
     model, rows = watched(tiny.model())
     trajectory, _, _ = climb(tiny.model(), tiny.latent())
-    denoise(model, trajectory, left_half(), how=replace(EDIT, guidance=guidance, rounds=2))
+    denoise(model, trajectory, left_half(), how=replace(EDIT, guidance=guidance, rounds=2, tries=1))
     assert rows.seen == [expected] * 5  # three levels, the upper two of them twice
+
+
+def test_tries_are_judged_by_the_source_text_or_else_by_the_negative_one():
+    """Every try is a decoding of its own; which is kept is the core's to say, in both of ComfyUI's units."""
+    model, rows = watched(tiny.model())
+    latent = tiny.latent()
+    trajectory, _, _ = climb(tiny.model(), latent)
+    how = replace(EDIT, rounds=2, tries=3)
+    kept = denoise(model, trajectory, left_half(), how=how, source=tiny.text("a cat"))
+    assert rows.seen == [2] * (3 * (5 + len(choosing.STRENGTHS)))
+    assert kept[..., 4:].equal(latent["samples"][..., 4:])
+    others = [denoise(tiny.model(), trajectory, left_half(), how=how, source=text) for text in (None, tiny.text(""))]
+    assert others[0].equal(others[1])  # the negative text is the empty one
+    chosen = [
+        [denoise(tiny.model(), trajectory, left_half(), how=replace(how, tries=tries), seed=seed) for tries in (1, 4)]
+        for seed in range(4)
+    ]
+    assert any(not first.equal(best) for first, best in chosen)
 
 
 def test_the_purist_mask_denoises_every_draw_under_each_text():

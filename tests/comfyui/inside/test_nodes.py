@@ -93,11 +93,8 @@ def test_defaults_are_the_cores():
     for name in ("strength", "draws", "statistic", "rule", "paired", "steps", "guidance"):
         assert found[name] == getattr(settings, name)
     edit, settings = defaults("MaskedDenoise"), pack("diffedit_core.editing").EditSettings()
-    assert (edit["guidance"], edit["rounds"], edit["background"]) == (
-        settings.guidance,
-        settings.rounds,
-        settings.background,
-    )
+    for name in ("guidance", "rounds", "tries", "background"):
+        assert edit[name] == getattr(settings, name)
     assert edit["edges"] == ("soft" if settings.soft else "hard")
     climb = defaults("DDIMInvert")
     assert (climb["steps"], climb["strength"], climb["guidance"]) == (settings.steps, settings.strength, 1.0)

@@ -16,6 +16,7 @@ host = pack("diffedit_core.hosts.comfyui")
 editing = pack("diffedit_core.editing")
 
 SOURCE, TARGET = "a red circle on a wooden table, and a star", "a blue square on a wooden table, and a star"
+TEXTS = {"positive": TARGET, "negative": "", "source": SOURCE}
 SCALE = 0.18215  # SD1.5's: the core's latents in a diffusers host are in these units
 
 
@@ -88,8 +89,8 @@ def test_trajectories_and_edits(case, loaded):
     torch.testing.assert_close(torch.tensor(inverted.trajectory.sigmas), torch.tensor(expected["sigmas"]))
     torch.testing.assert_close(inverted.trajectory.latents, expected["trajectory"], rtol=1e-4, atol=1e-4)
     mask = (torch.arange(128) < 64).float().expand(1, 128, 128)
-    texts = {"positive": text(loaded[1], TARGET), "negative": text(loaded[1], "")}
-    edit = replace(editing.EditSettings(), guidance=3.0, rounds=2, soft=False)
+    texts = {name: text(loaded[1], words) for name, words in TEXTS.items()}
+    edit = replace(editing.EditSettings(), guidance=3.0, rounds=2, tries=3, soft=False)
     edited = host.masked_denoise(model, inverted, mask, texts, edit, 3)["samples"]
     torch.testing.assert_close(edited * SCALE, expected["edited"], rtol=1e-4, atol=3e-4)
 
