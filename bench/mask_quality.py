@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -45,12 +45,7 @@ def scores(host: DiffusersHost, batch: Batch, seed: int) -> Iterator[Score]:
     for strength in STRENGTHS:
         yield from _contrast_scores(host, batch, strength, seeded_noise(seed))
     yield from _scores_of(host, batch, "purist, 4 draws of 12 steps", lambda: _purist(host, batch, seed))
-    for i, edit in enumerate(batch.edits):
-        began, before = time.perf_counter(), host.evaluations
-        mask = diffusers_mask(host, batch, i, seed)
-        cost = host.evaluations - before, time.perf_counter() - began
-        region = batch.regions[i : i + 1]
-        yield Score("diffusers generate_mask", edit.kind, float(iou(mask, region)), float(leak(mask, region)), *cost)
+    yield from _scores_of(host, batch, "diffusers generate_mask", lambda: _diffusers(host, batch, seed))
 
 
 def _outlines(batch: Batch) -> Tensor:
@@ -100,7 +95,7 @@ def _compare(batch: Batch, mask: Tensor, way: str, evaluations: int, seconds: fl
         yield Score(way, edit.kind, overlap, leaked, evaluations, seconds)
 
 
-def _scores_of(host: DiffusersHost, batch: Batch, way: str, find) -> Iterator[Score]:
+def _scores_of(host: DiffusersHost, batch: Batch, way: str, find: Callable[[], Tensor]) -> Iterator[Score]:
     began, before = time.perf_counter(), host.evaluations
     mask = find()
     count = len(batch.edits)
@@ -115,6 +110,10 @@ def _differences(host: DiffusersHost, batch: Batch, strength: float, noise: Nois
     for draw in range(draws):
         source, target = denoise_pair(host.process.add(batch.x0, noise(draw, batch.x0.shape[1:]), sigma), sigma)
         yield (source - target) / sigma
+
+
+def _diffusers(host: DiffusersHost, batch: Batch, seed: int) -> Tensor:
+    return torch.cat([diffusers_mask(host, batch, i, seed) for i in range(len(batch.edits))])
 
 
 def _purist(host: DiffusersHost, batch: Batch, seed: int) -> Tensor:
