@@ -30,7 +30,7 @@ TOKENS = 32  # the longest text; the longest caption has 22 tokens with its ends
 TEXT_WIDTH = 128
 
 AUTOENCODER = {
-    "block_out_channels": (32, 32, 64, 128),
+    "block_out_channels": (32, 32, 64, 96),
     "down_block_types": ("DownEncoderBlock2D",) * 4,
     "up_block_types": ("UpDecoderBlock2D",) * 4,
     "layers_per_block": 1,
@@ -44,8 +44,8 @@ UNET = {
     "in_channels": 4,
     "out_channels": 4,
     "block_out_channels": (96, 160),
-    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
-    "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+    "down_block_types": ("CrossAttnDownBlock2D",) * 2,
+    "up_block_types": ("CrossAttnUpBlock2D",) * 2,
     "layers_per_block": 1,
     "attention_head_dim": 4,
     "cross_attention_dim": TEXT_WIDTH,
