@@ -2,7 +2,7 @@
 
 Autoencoder, latents, denoiser, export; every stage saves as it goes, and a second call resumes where the first was
 stopped. The folder gets loss curves (log.jsonl) and sample pictures (samples.png) of both models. Two CPU cores take
-six hours for a model of the bundled one's size; more steps make it better. The same seeds give the same data everywhere.
+six hours for a model of the bundled one's size; more steps make it better. The same seeds give the same data.
 """
 
 from __future__ import annotations
