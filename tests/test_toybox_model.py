@@ -75,7 +75,7 @@ def test_the_judge_reads_pictures_that_went_through_the_autoencoder(pipe, kind):
 
 def test_it_draws_what_the_caption_says(pipe):
     rate, _ = following_rate(pipe, count=16)
-    assert rate >= 0.75  # 0.91 over 200; chance is below 0.05
+    assert rate >= 0.75  # 0.94 over 200; chance is below 0.05
 
 
 def test_the_default_settings_find_and_make_held_out_edits(pipe):

@@ -75,7 +75,9 @@ def test_guidance_without_a_negative_text(server: Server, graph: Graph) -> None:
 
 
 def test_a_source_background_without_its_text(server: Server, graph: Graph) -> None:
-    fails(server, changed(graph, DENOISE, background="source"), DENOISE, "connect the source conditioning")
+    graph = changed(graph, DENOISE, background="source")
+    del graph[the(graph, DENOISE)]["inputs"]["source"]
+    fails(server, graph, DENOISE, "connect the source conditioning")
 
 
 def test_a_value_that_the_rule_does_not_take(server: Server, graph: Graph) -> None:
