@@ -108,8 +108,8 @@ def _mask_parser(parser: ArgumentParser) -> None:
 
 
 def _demo_parser(parser: ArgumentParser) -> None:
-    parser.add_argument("--scene", type=int, default=0, metavar="N", help="which held-out scene [0]")
-    parser.add_argument("--kind", default="colour", help="what changes in it [colour]")
+    parser.add_argument("--scene", type=int, default=6, metavar="N", help="which held-out scene [6]")
+    parser.add_argument("--kind", default="both", help="what changes in it [both: an object's colour and shape]")
     parser.add_argument(
         "-o", "--output", metavar="FILE", type=Path, default=Path("demo.png"), help="the panels [demo.png]"
     )
