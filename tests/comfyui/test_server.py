@@ -116,8 +116,8 @@ def test_fifty_prompts_do_not_grow_the_server(server: Server) -> None:
         for name, value in node["inputs"].items():
             if value == [scene, 0] and node["class_type"] != "RepeatImageBatch":
                 node["inputs"][name] = ["90", 0]
-    graph = changed(changed(graph, "DiffEdit_DDIMInvert", steps=4), "DiffEdit_MaskedDenoise", tries=1)
-    graph = changed(graph, "DiffEdit_MaskedDenoise", guidance=1.0)
+    graph = changed(graph, "DiffEdit_DDIMInvert", steps=4)
+    graph = changed(graph, "DiffEdit_MaskedDenoise", guidance=1.0, tries=1)
     graph = changed(graph, "DiffEdit_DiffEditMask", draws=1)
     resident = []
     for seed in range(50):
