@@ -29,7 +29,7 @@ def test_what_the_target_text_says_is_more_like_it_than_what_the_source_text_say
 
 def test_halfway_between_two_texts_is_like_neither():
     """Errors of noise n: the one world's prediction is off by as much as the other's, mirrored, so they cancel."""
-    mirrored = torch.cat([tone(1.0), tone(1.0)])
+    mirrored = tone(1.0, count=2)
     there = likeness(pair(ZERO, TWO), mirrored, HALF, DIFFUSION, NOISE)
     back = likeness(pair(TWO, ZERO), mirrored, HALF, DIFFUSION, NOISE)
     assert torch.allclose(there, -back)
