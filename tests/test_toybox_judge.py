@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS, edit, follows, judge, read, render, scene
+from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS, follows, judge, read, render, scene, task
 from diffedit_core.toybox.painting import coverage_map
 
 SOME = HELD_OUT_SEEDS[100:112]
-edits = pytest.mark.parametrize("kind", KINDS)
+kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 def worn(picture, seed):
@@ -17,41 +17,41 @@ def worn(picture, seed):
     return np.clip(blurred + np.random.default_rng(seed).normal(0, 5, picture.shape), 0, 255).astype(np.uint8)
 
 
-@edits
+@kinds
 def test_true_edits_succeed_and_unedited_pictures_fail(kind):
     for seed in SOME:
-        e = edit(seed, kind)
-        assert judge(e, e.edited), e.target
-        assert not judge(e, e.image), e.target
+        asked = task(seed, kind)
+        assert judge(asked, asked.edited), asked.target
+        assert not judge(asked, asked.image), asked.target
 
 
-@edits
+@kinds
 def test_worn_pictures_are_judged_alike(kind):
     for seed in SOME:
-        e = edit(seed, kind)
-        assert judge(e, worn(e.edited, seed)), e.target
-        assert not judge(e, worn(e.image, seed)), e.target
+        asked = task(seed, kind)
+        assert judge(asked, worn(asked.edited, seed)), asked.target
+        assert not judge(asked, worn(asked.image, seed)), asked.target
 
 
 @pytest.mark.parametrize("kind", ["colour", "both"])
 def test_a_rim_of_the_old_colour_is_not_enough(kind):
     for seed in SOME:
-        e = edit(seed, kind)
-        (old,) = set(e.source_scene.things) - set(e.target_scene.things)
+        asked = task(seed, kind)
+        (old,) = set(asked.source_scene.things) - set(asked.target_scene.things)
         silhouette = (coverage_map((old,)) >= 0.5).astype(np.uint8)
         rim = (silhouette - cv2.erode(silhouette, np.ones((7, 7)))).astype(bool)
-        assert not judge(e, np.where(rim[..., None], e.image, e.edited)), e.target
+        assert not judge(asked, np.where(rim[..., None], asked.image, asked.edited)), asked.target
 
 
 @pytest.mark.parametrize("wrong", ["colour", "shape"])
-def test_half_of_an_object_edit_is_not_enough(wrong):
+def test_half_of_an_object_task_is_not_enough(wrong):
     for seed in SOME:
-        e = edit(seed, "both")
-        (old,) = set(e.source_scene.things) - set(e.target_scene.things)
-        at = e.source_scene.things.index(old)
-        half = list(e.target_scene.things)
+        asked = task(seed, "both")
+        (old,) = set(asked.source_scene.things) - set(asked.target_scene.things)
+        at = asked.source_scene.things.index(old)
+        half = list(asked.target_scene.things)
         half[at] = type(old)(**{**vars(half[at]), wrong: getattr(old, wrong)})
-        assert not judge(e, render(type(e.source_scene)(tuple(half), e.source_scene.ground)))
+        assert not judge(asked, render(type(asked.source_scene)(tuple(half), asked.source_scene.ground)))
 
 
 @pytest.mark.parametrize("seed", HELD_OUT_SEEDS[200:224])

@@ -11,13 +11,12 @@ pytest.importorskip("diffusers")
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file
 
-from diffedit_core.editing import edit as diffedit
-from diffedit_core.editing import find_mask
+from diffedit_core.editing import edit, find_mask
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import iou
 from diffedit_core.pictures import to_pil
-from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS, edit, judge
-from diffedit_core.toybox.model import AUTOENCODER, SCALING_FACTOR, TOKENS, UNET, WEIGHTS, load
+from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS, WEIGHTS, judge, task
+from diffedit_core.toybox.model import AUTOENCODER, SCALING_FACTOR, TOKENS, UNET
 from diffedit_core.toybox.train_autoencoder import psnr, reconstruct
 from diffedit_core.toybox.train_data import held_out_batch, to_pictures, to_tensor
 from diffedit_core.toybox.train_diffusion import draw, following_rate
@@ -27,7 +26,9 @@ PARTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "t
 
 @pytest.fixture(scope="module")
 def pipe():
-    return load()
+    pipe = StableDiffusionPipeline.from_pretrained(WEIGHTS, torch_dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
 
 
 def test_the_package_holds_the_model_in_half_precision_under_20_megabytes():
@@ -66,11 +67,11 @@ def test_pictures_survive_the_autoencoder(pipe):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_judge_reads_pictures_that_went_through_the_autoencoder(pipe, kind):
-    edits = [edit(seed, kind) for seed in HELD_OUT_SEEDS[300:320]]
-    pictures = to_tensor(np.stack([e.edited for e in edits] + [e.image for e in edits]))
+    tasks = [task(seed, kind) for seed in HELD_OUT_SEEDS[300:320]]
+    pictures = to_tensor(np.stack([asked.edited for asked in tasks] + [asked.image for asked in tasks]))
     again = to_pictures(reconstruct(pipe.vae, pictures))
-    assert np.mean([judge(e, picture) for e, picture in zip(edits, again[:20], strict=True)]) >= 0.95
-    assert np.mean([judge(e, picture) for e, picture in zip(edits, again[20:], strict=True)]) <= 0.05
+    assert np.mean([judge(asked, picture) for asked, picture in zip(tasks, again[:20], strict=True)]) >= 0.95
+    assert np.mean([judge(asked, picture) for asked, picture in zip(tasks, again[20:], strict=True)]) <= 0.05
 
 
 def test_it_draws_what_the_caption_says(pipe):
@@ -78,13 +79,13 @@ def test_it_draws_what_the_caption_says(pipe):
     assert rate >= 0.75  # 0.94 over 200; chance is below 0.05
 
 
-def test_the_default_settings_find_and_make_held_out_edits(pipe):
+def test_the_default_settings_solve_held_out_tasks(pipe):
     host, overlaps, successes = DiffusersHost(pipe), [], []
     for seed in HELD_OUT_SEEDS[:3]:
         for kind in ("colour", "shape", "both", "object"):
-            asked = edit(seed, kind)
+            asked = task(seed, kind)
             picture = torch.from_numpy(asked.image)[None].float() / 255
-            done = diffedit(host, picture, asked.source, asked.target)
+            done = edit(host, picture, asked.source, asked.target)
             found, _ = find_mask(host, picture, asked.source, asked.target)
             overlaps.append(float(iou(found, torch.from_numpy(asked.region)[None])))
             successes.append(judge(asked, np.asarray(to_pil(done.picture))))

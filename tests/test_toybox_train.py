@@ -7,6 +7,7 @@ import torch
 
 pytest.importorskip("diffusers")
 
+from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.toybox.captions import vocabulary
 from diffedit_core.toybox.model import (
     SCALING_FACTOR,
@@ -14,7 +15,6 @@ from diffedit_core.toybox.model import (
     assemble,
     byte_pairs,
     export,
-    load,
     merged,
     new_autoencoder,
     new_tokenizer,
@@ -24,7 +24,7 @@ from diffedit_core.toybox.model import (
 from diffedit_core.toybox.train_autoencoder import psnr, train_autoencoder
 from diffedit_core.toybox.train_data import crop_batch, held_out_batch, scene_batch, to_pictures, to_tensor
 from diffedit_core.toybox.train_diffusion import denoiser_loss, encode_scenes, train_denoiser
-from diffedit_core.toybox.train_loop import Plan
+from diffedit_core.toybox.train_loop import Plan, mixed_precision
 
 SHORT = Plan(steps=4, batch=4, rate=1e-3, warmup=1, decay=0.0)
 
@@ -108,9 +108,16 @@ def test_from_nothing_to_a_pipeline_that_loads(tmp_path):
     denoiser = train_denoiser(tmp_path / "denoiser", plan, latents, autoencoder, tokenizer, samples=1)
     pipe = assemble(autoencoder, denoiser, tokenizer)
     export(pipe, tmp_path / "model")
-    again = load(tmp_path / "model")
+    again = DiffusersHost.from_pretrained(tmp_path / "model")
     tokens = tokenize(again.tokenizer, ["a red circle on a plain table"])
     with torch.no_grad():
         expected, found = (p.text_encoder(tokens).last_hidden_state for p in (pipe, again))
     torch.testing.assert_close(found, expected, atol=0.02, rtol=0)  # half precision in the file
     assert again.vae.config.scaling_factor == SCALING_FACTOR
+
+
+@pytest.mark.parametrize(("capability", "native"), [("AVX2", False), ("AVX512", True)])
+def test_a_cpu_that_would_imitate_bfloat16_trains_in_float32(monkeypatch, capability, native):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    with mixed_precision(torch.device("cpu")):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == (torch.bfloat16 if native else torch.float32)

@@ -5,13 +5,13 @@ from math import hypot
 import numpy as np
 import pytest
 
-from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS, TRAIN_SEEDS, caption, edit, render, scene
+from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS, TRAIN_SEEDS, caption, render, scene, task
 from diffedit_core.toybox.captions import vocabulary
 from diffedit_core.toybox.painting import SHADOW_OPACITY, coverage_map
 from diffedit_core.toybox.scenes import MARGIN, SIZE
 
 SOME = HELD_OUT_SEEDS[:24]
-edits = pytest.mark.parametrize("kind", KINDS)
+kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 def words(text):
@@ -57,35 +57,35 @@ def test_captions_vary():
     assert len({caption(scene(SOME[0]), variant) for variant in range(30)}) > 5
 
 
-@edits
+@kinds
 @pytest.mark.parametrize("seed", SOME)
 def test_the_region_is_what_changed_to_the_pixel(seed, kind):
-    e = edit(seed, kind)
-    changed = (e.image != e.edited).any(-1)
-    assert e.region.shape == (SIZE, SIZE) and e.region.dtype == np.float32
-    assert e.region.min() >= 0 and e.region.max() <= 1
-    np.testing.assert_array_equal(e.image[e.region == 0], e.edited[e.region == 0])
+    asked = task(seed, kind)
+    changed = (asked.image != asked.edited).any(-1)
+    assert asked.region.shape == (SIZE, SIZE) and asked.region.dtype == np.float32
+    assert asked.region.min() >= 0 and asked.region.max() <= 1
+    np.testing.assert_array_equal(asked.image[asked.region == 0], asked.edited[asked.region == 0])
     # A changed object counts as a whole, also where two shapes of one colour look alike; rim and shadow do not.
-    faint = e.region < 0.5
-    np.testing.assert_array_equal((e.region > 0)[faint], changed[faint])
+    faint = asked.region < 0.5
+    np.testing.assert_array_equal((asked.region > 0)[faint], changed[faint])
     assert changed[~faint].mean() > (0.2 if kind == "shape" else 0.95)
 
 
 @pytest.mark.parametrize("seed", SOME)
 def test_the_region_cut_at_half_is_the_object(seed):
-    e = edit(seed, "removal")
-    gone = tuple(set(e.source_scene.things) - set(e.target_scene.things))
-    np.testing.assert_array_equal(e.region >= 0.5, coverage_map(gone) >= 0.5)
+    asked = task(seed, "removal")
+    gone = tuple(set(asked.source_scene.things) - set(asked.target_scene.things))
+    np.testing.assert_array_equal(asked.region >= 0.5, coverage_map(gone) >= 0.5)
     assert SHADOW_OPACITY < 0.5
 
 
-@edits
+@kinds
 @pytest.mark.parametrize("seed", SOME)
 def test_pictures_and_texts_tell_of_their_scenes(seed, kind):
-    e = edit(seed, kind)
-    np.testing.assert_array_equal(e.image, render(e.source_scene))
-    np.testing.assert_array_equal(e.edited, render(e.target_scene))
-    for text, s in ((e.source, e.source_scene), (e.target, e.target_scene)):
+    asked = task(seed, kind)
+    np.testing.assert_array_equal(asked.image, render(asked.source_scene))
+    np.testing.assert_array_equal(asked.edited, render(asked.target_scene))
+    for text, s in ((asked.source, asked.source_scene), (asked.target, asked.target_scene)):
         assert text.count("a ") >= len(s.things) and s.ground.kind in words(text)
         assert all(f"a {thing.colour} {thing.shape}" in text for thing in s.things)
 
@@ -93,8 +93,8 @@ def test_pictures_and_texts_tell_of_their_scenes(seed, kind):
 @pytest.mark.parametrize("kind, changed", [("colour", 1), ("shape", 1), ("both", 2), ("object", 2), ("ground", 1)])
 @pytest.mark.parametrize("seed", SOME)
 def test_source_and_target_differ_in_the_edited_words_alone(seed, kind, changed):
-    e = edit(seed, kind)
-    pairs = list(zip(words(e.source), words(e.target), strict=True))
+    asked = task(seed, kind)
+    pairs = list(zip(words(asked.source), words(asked.target), strict=True))
     assert sum(a != b for a, b in pairs) == changed
 
 
@@ -105,8 +105,9 @@ def test_source_and_target_differ_in_the_edited_words_alone(seed, kind, changed)
 def test_a_change_leaves_the_place_and_what_it_does_not_name(kind, kept):
     pairs = []
     for seed in SOME:
-        e = edit(seed, kind)
-        ((old, new),) = [(a, b) for a, b in zip(e.source_scene.things, e.target_scene.things, strict=True) if a != b]
+        asked = task(seed, kind)
+        places = zip(asked.source_scene.things, asked.target_scene.things, strict=True)
+        ((old, new),) = [(a, b) for a, b in places if a != b]
         assert all(getattr(old, name) == getattr(new, name) for name in ("x", "y", *kept.split()))
         assert new.radius <= old.radius
         pairs.append((old, new))
@@ -117,20 +118,20 @@ def test_a_change_leaves_the_place_and_what_it_does_not_name(kind, kept):
 
 @pytest.mark.parametrize("seed", SOME)
 def test_removal_and_addition_change_one_object(seed):
-    gone, come = edit(seed, "removal"), edit(seed, "addition")
+    gone, come = task(seed, "removal"), task(seed, "addition")
     assert set(gone.target_scene.things) < set(gone.source_scene.things)
     assert set(come.source_scene.things) < set(come.target_scene.things)
     assert len(gone.source_scene.things) - len(gone.target_scene.things) == 1
     assert len(come.target_scene.things) - len(come.source_scene.things) == 1
 
 
-def test_an_edit_reproduces_and_kinds_do_not_share_scenes():
-    first, again = edit(SOME[0], "colour"), edit(SOME[0], "colour")
+def test_a_task_reproduces_and_kinds_do_not_share_scenes():
+    first, again = task(SOME[0], "colour"), task(SOME[0], "colour")
     assert (first.source, first.target) == (again.source, again.target)
     np.testing.assert_array_equal(first.region, again.region)
-    assert edit(SOME[0], "shape").source_scene != first.source_scene
+    assert task(SOME[0], "shape").source_scene != first.source_scene
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="colour, shape, both, object"):
-        edit(0, "texture")
+        task(0, "texture")

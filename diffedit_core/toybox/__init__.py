@@ -1,27 +1,21 @@
-"""A small world with known answers: scenes, captions, edits with their truth, and a judge that goes by rules."""
+"""A small world where every answer is known: scenes, captions, tasks, and a judge that works by fixed rules."""
+
+from pathlib import Path
 
 from .captions import caption
-from .edits import KINDS, Edit, edit
 from .judge import follows, judge, read
 from .painting import render
-from .scenes import COLOURS, GROUNDS, HELD_OUT_SEEDS, SHAPES, TRAIN_SEEDS, Ground, Scene, Thing, scene
+from .scenes import HELD_OUT_SEEDS, TRAIN_SEEDS, scene
+from .tasks import KINDS, Task, task
 
-__all__ = [
-    "COLOURS",
-    "GROUNDS",
-    "HELD_OUT_SEEDS",
-    "KINDS",
-    "SHAPES",
-    "TRAIN_SEEDS",
-    "Edit",
-    "Ground",
-    "Scene",
-    "Thing",
-    "caption",
-    "edit",
-    "follows",
-    "judge",
-    "read",
-    "render",
-    "scene",
-]
+__all__ = ["HELD_OUT_SEEDS", "KINDS", "TRAIN_SEEDS", "WEIGHTS", "Task", "caption", "follows", "judge", "read", "render"]
+__all__ += ["scene", "task", "weights"]
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+def weights() -> Path:
+    """The bundled model's folder, in the diffusers layout."""
+    if not (WEIGHTS / "model_index.json").exists():
+        raise ValueError("the demo model is not part of this installation; install this package again, whole")
+    return WEIGHTS

@@ -1,4 +1,4 @@
-"""What people say about a scene: every caption names all objects and the ground."""
+"""How people describe a scene: every caption names all objects and the ground."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEMPLATES = (
 
 @dataclass(frozen=True)
 class Wording:
-    """Everything that is free in a caption: two scenes said in one wording differ only in what differs between them."""
+    """The words of a caption that the scene leaves open. In one wording, two texts differ only where the scenes do."""
 
     template: str
     noun: str
@@ -34,7 +34,7 @@ class Wording:
 
 
 def caption(scene: Scene, variant: int = 0) -> str:
-    """One of the many ways to say the scene."""
+    """One of many ways to describe the scene."""
     rng = np.random.default_rng(variant)
     order = rng.permutation(len(scene.things))
     return draw_wording(rng).say(tuple(scene.things[i] for i in order), scene.ground.kind)
@@ -45,7 +45,7 @@ def draw_wording(rng: np.random.Generator) -> Wording:
 
 
 def vocabulary() -> list[str]:
-    """Every word that a caption may hold, in a fixed order."""
+    """Every word that a caption can contain, in a fixed order."""
     slots = {"things": "", "beside": "", "ground": "", "noun": ""}
     spoken = " ".join(template.format(**slots) for template in TEMPLATES).replace(",", " , ").split()
     words = [*spoken, "and", "next", "to", ",", *NOUNS, *COLOURS, *SHAPES, *GROUNDS]

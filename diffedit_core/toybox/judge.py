@@ -1,4 +1,4 @@
-"""Reading a picture back, by rules: which ground, which objects, of which colour and shape. Nothing is learned."""
+"""Reads a picture back by fixed rules: its ground, and the colour and shape of each object. Nothing is learned."""
 
 from __future__ import annotations
 
@@ -8,47 +8,46 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from .edits import Edit
 from .painting import coverage_map, ground_picture, make_stamp
 from .scenes import COLOURS, GROUNDS, SHAPES, SIZE, TILTS, Ground, Scene, Thing
+from .tasks import Task
 
-SMALLEST = 200  # pixels: less is a highlight or a flaw, the smallest true object (a star of radius 16) has about 290
-SHARE = 0.3  # of a patch's pixels that a second colour needs to count as an object that touches the first
+SMALLEST = 200  # pixels: less is a highlight or a flaw; the smallest object, a star of radius 16, has about 290
+SHARE = 0.3  # share of a patch: a second colour that has this much is an object that touches the first
 SHADES = (0.55, 1.15)  # how dark and how bright the light makes a colour
 GLOSS = (0.0, 0.15, 0.3)  # how much white a highlight mixes in
-REMNANT = 0.15  # of the old place that may still show the old colour
-SAME_PLACE = 0.3  # IoU with the true silhouette from which a seen object counts as the one meant
+REMNANT = 0.15  # share of the old object's place that may still show its colour
+SAME_PLACE = 0.3  # IoU with the true silhouette from which an object counts as being in its place
 
 
 @dataclass(frozen=True)
 class Seen:
-    """An object found in a picture; `mask` is bool [H,W], `fit` the IoU with the best silhouette."""
+    """An object found in a picture."""
 
     colour: str
     shape: str
-    mask: np.ndarray
-    fit: float
+    mask: np.ndarray  # bool [H, W]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """`labels` [H,W]: per pixel the nearest colour's index, -1 for the ground."""
+    """What a picture shows."""
 
     ground: Ground
-    labels: np.ndarray
+    labels: np.ndarray  # [H, W]: the index of each pixel's nearest colour, -1 for the ground
     objects: tuple[Seen, ...]
 
 
-def judge(edit: Edit, image: np.ndarray) -> bool:
-    """Whether the picture, uint8 [H,W,3], shows what the edit asked for. An added object may be anywhere."""
-    before, after = edit.source_scene, edit.target_scene
-    if edit.kind == "ground":
+def judge(task: Task, image: np.ndarray) -> bool:
+    """Whether the picture, uint8 [H, W, 3], shows what the task asked for. An added object may be anywhere."""
+    before, after = task.source_scene, task.target_scene
+    if task.kind == "ground":
         return read_ground(image, outside=before.things).kind == after.ground.kind
     reading = read(image)
-    if edit.kind == "removal":
+    if task.kind == "removal":
         (gone,) = set(before.things) - set(after.things)
         return not any(_overlap(seen.mask, gone) > 0.1 for seen in reading.objects)
-    if edit.kind == "addition":
+    if task.kind == "addition":
         return names_of(after) <= {(seen.colour, seen.shape) for seen in reading.objects}
     (old,), (wanted,) = set(before.things) - set(after.things), set(after.things) - set(before.things)
     found = max(reading.objects, key=lambda seen: _overlap(seen.mask, wanted), default=None)
@@ -58,7 +57,7 @@ def judge(edit: Edit, image: np.ndarray) -> bool:
 
 
 def remnant(reading: Reading, old: Thing, new: Thing) -> float:
-    """The share of the old object's place that still has its colour; 0 where the new one has the same colour."""
+    """The share of the old object's place that still has its colour; 0 if the new object has the same colour."""
     if old.colour == new.colour:
         return 0.0
     place = coverage_map((old,)) >= 0.5
@@ -66,7 +65,7 @@ def remnant(reading: Reading, old: Thing, new: Thing) -> float:
 
 
 def follows(scene: Scene, image: np.ndarray) -> bool:
-    """Whether a picture shows exactly the scene's objects, wherever they lie."""
+    """Whether the picture shows exactly the scene's objects, wherever they are."""
     seen = [(thing.colour, thing.shape) for thing in read(image).objects]
     return sorted(seen) == sorted(names_of(scene))
 
@@ -82,7 +81,7 @@ def read(image: np.ndarray) -> Reading:
 
 
 def read_ground(image: np.ndarray, outside: tuple[Thing, ...] = ()) -> Ground:
-    """The ground whose picture is nearest. Large errors count alike: objects hardly weigh, known ones not at all."""
+    """The nearest ground. Errors are clipped, so objects count little; those in ``outside`` do not count at all."""
     weight = 1 - coverage_map(outside)
     grounds = [Ground(kind, i) for kind, palettes in GROUNDS.items() for i in range(len(palettes))]
     errors = [np.abs(image - ground_picture(ground)).mean(-1).clip(max=32) for ground in grounds]
@@ -90,7 +89,7 @@ def read_ground(image: np.ndarray, outside: tuple[Thing, ...] = ()) -> Ground:
 
 
 def _labels(image: np.ndarray, ground: Ground) -> np.ndarray:
-    """Per pixel the nearest colour's index, or -1 for the ground, lit or in shadow; [H,W]."""
+    """The index of each pixel's nearest colour, or -1 for the ground, lit or in shadow: [H, W]."""
     pixels = image.astype(np.float32)
     distances = [_distance(pixels, ground_picture(ground), (0.55, 1.1))]
     for colour in COLOURS.values():
@@ -100,13 +99,13 @@ def _labels(image: np.ndarray, ground: Ground) -> np.ndarray:
 
 
 def _distance(pixels: np.ndarray, tone: np.ndarray, shades: tuple[float, float]) -> np.ndarray:
-    """Distance of each pixel to the line that light draws through a tone, [H,W]."""
+    """The distance of each pixel to the line of a tone's shades, from dark to bright: [H, W]."""
     shade = (pixels * tone).sum(-1) / np.square(tone).sum(-1)
     return np.linalg.norm(pixels - shade.clip(*shades)[..., None] * tone, axis=-1)
 
 
 def _patches(labels: np.ndarray) -> list[np.ndarray]:
-    """The connected regions that are not ground, large enough to be objects, bool [H,W] each."""
+    """The connected regions off the ground that are large enough to be objects, each bool [H, W]."""
     covered = cv2.morphologyEx((labels >= 0).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, patches = cv2.connectedComponents(covered, connectivity=4)
     masks = [patches == i for i in range(1, count)]
@@ -114,7 +113,7 @@ def _patches(labels: np.ndarray) -> list[np.ndarray]:
 
 
 def _read_patch(labels: np.ndarray, patch: np.ndarray) -> list[Seen]:
-    """One object, or more where several colours touch."""
+    """One object, or several where colours touch."""
     counts = np.bincount(labels[patch].clip(min=0), minlength=len(COLOURS))
     large = [i for i in np.argsort(-counts) if counts[i] >= max(SMALLEST, SHARE * patch.sum())]
     if len(large) < 2:
@@ -124,12 +123,11 @@ def _read_patch(labels: np.ndarray, patch: np.ndarray) -> list[Seen]:
 
 def _see(colour: int, mask: np.ndarray) -> Seen:
     fits = {shape: max(_fit(mask, shape, tilt) for tilt in TILTS) for shape in SHAPES}
-    shape = max(fits, key=fits.__getitem__)
-    return Seen(tuple(COLOURS)[colour], shape, mask, fits[shape])
+    return Seen(tuple(COLOURS)[colour], max(fits, key=fits.__getitem__), mask)
 
 
 def _fit(mask: np.ndarray, shape: str, tilt: int) -> float:
-    """IoU of the mask with a silhouette of the same area and centre of mass."""
+    """The IoU of the mask with a silhouette of the same area and centre of mass."""
     area, right, down = _measures(shape, tilt)
     radius = float(np.sqrt(mask.sum() / area))
     y, x = (float(index.mean()) for index in np.nonzero(mask))
@@ -140,7 +138,7 @@ def _fit(mask: np.ndarray, shape: str, tilt: int) -> float:
 
 
 def _silhouettes(thing: Thing) -> tuple[np.ndarray, np.ndarray]:
-    """As drawn, and as an autoencoder leaves it: a blurred star without its tips is still a star."""
+    """As it is drawn, and as an autoencoder leaves it: a blurred star without its tips is still a star."""
     coverage = coverage_map((thing,))
     return coverage >= 0.5, cv2.GaussianBlur(coverage, (0, 0), 2) >= 0.4
 
@@ -158,7 +156,7 @@ def _measures(shape: str, tilt: int) -> tuple[float, float, float]:
 
 
 def _overlap(mask: np.ndarray, thing: Thing) -> float:
-    """IoU of a mask with the thing's silhouette."""
+    """The IoU of a mask with the thing's silhouette."""
     return _iou(mask, coverage_map((thing,)) >= 0.5)
 
 

@@ -1,12 +1,11 @@
-"""The toybox's small Stable-Diffusion-shaped model: its sizes, and how it is built, exported and loaded.
+"""The toybox's small Stable-Diffusion-shaped model: its sizes, and how it is built and exported.
 
-Sizes keep to what ComfyUI's own SD1.5 classes take: widths are multiples of 32, `attention_head_dim` is the number of
-heads, projections are 1x1 convolutions.
+ComfyUI's own SD1.5 classes can take these sizes: widths are multiples of 32, ``attention_head_dim`` is the number of
+heads, and projections are 1x1 convolutions.
 """
 
-# diffusers' own annotations are narrower than what it takes and wider than what it returns.
-# pyright: reportArgumentType=false, reportReturnType=false
-# pyright: reportOptionalMemberAccess=false, reportOptionalSubscript=false, reportOperatorIssue=false
+# diffusers' own annotations are narrower than what it takes
+# pyright: reportArgumentType=false
 from __future__ import annotations
 
 import json
@@ -24,9 +23,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from .captions import vocabulary
 
-WEIGHTS = Path(__file__).parent / "weights"
-SCALING_FACTOR = 0.18215  # SD1.5's: whatever takes SD1.5's latents takes these as well
-TOKENS = 32  # the longest text; the longest caption has 22 tokens with its ends
+SCALING_FACTOR = 0.18215  # SD1.5's: whatever takes SD1.5's latents takes these too
+TOKENS = 32  # in a text, at most; the longest caption has 22, its start and end included
 TEXT_WIDTH = 128
 
 AUTOENCODER = {
@@ -64,21 +62,21 @@ SCHEDULER = {
 
 
 class Denoiser(nn.Module):
-    """What is trained together: the network that sees noise, and the encoder of the text that guides it."""
+    """The two networks that learn together: one predicts the noise, the other encodes the text that guides it."""
 
     def __init__(self, unet: UNet2DConditionModel, text_encoder: CLIPTextModel):
         super().__init__()
         self.unet, self.text_encoder = unet, text_encoder
 
     def forward(self, x: Tensor, timestep: Tensor, tokens: Tensor) -> Tensor:
-        """eps [B,4,h,w] from noisy latents [B,4,h,w], timesteps [B] and tokens [B,TOKENS]."""
-        context = self.text_encoder(tokens).last_hidden_state  # [B,TOKENS,TEXT_WIDTH]
+        """eps [B, 4, h, w] from noisy latents [B, 4, h, w], timesteps [B] and tokens [B, TOKENS]."""
+        context = self.text_encoder(tokens).last_hidden_state  # [B, TOKENS, TEXT_WIDTH]
         return self.unet(x, timestep, context).sample
 
 
 def new_autoencoder(seed: int) -> AutoencoderKL:
     with seeded(seed):
-        return AutoencoderKL.from_config(AUTOENCODER)
+        return AutoencoderKL(**AUTOENCODER)
 
 
 def new_denoiser(seed: int, tokenizer: CLIPTokenizer) -> Denoiser:
@@ -96,19 +94,19 @@ def new_denoiser(seed: int, tokenizer: CLIPTokenizer) -> Denoiser:
         pad_token_id=tokenizer.pad_token_id,
     )
     with seeded(seed):
-        return Denoiser(UNet2DConditionModel.from_config(UNET), CLIPTextModel(text))
+        return Denoiser(UNet2DConditionModel(**UNET), CLIPTextModel(text))
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Layers draw their first weights from torch's global generator: lend them one of this seed, then put it back."""
+    """Seed torch's global generator, from which layers draw their first weights, and restore it afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
 
 
 def new_tokenizer() -> CLIPTokenizer:
-    """CLIP's byte-level tokenizer with a vocabulary of its own: a word of the captions is one token."""
+    """CLIP's byte-level tokenizer with a vocabulary of its own: each word of the captions is one token."""
     vocab, merges = byte_pairs(vocabulary())
     with TemporaryDirectory() as folder:
         write_tokenizer(Path(folder), vocab, merges)
@@ -116,7 +114,7 @@ def new_tokenizer() -> CLIPTokenizer:
 
 
 def write_tokenizer(folder: Path, vocab: dict[str, int], merges: list[tuple[str, str]]) -> None:
-    """The files of a tokenizer as every version of transformers, and ComfyUI, reads them."""
+    """Write a tokenizer's files in a form that ComfyUI and every version of transformers can read."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
     (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -128,7 +126,7 @@ def write_tokenizer(folder: Path, vocab: dict[str, int], merges: list[tuple[str,
 
 
 def byte_pairs(words: list[str]) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """A vocabulary and merges under which each word becomes one token. Later merges never disturb earlier words."""
+    """A vocabulary and merges that make each word one token. Later merges never affect earlier words."""
     merges: list[tuple[str, str]] = []
     for word in words:
         pieces = merged([*word[:-1], word[-1] + "</w>"], merges)
@@ -152,32 +150,34 @@ def merged(pieces: list[str], merges: list[tuple[str, str]]) -> list[str]:
 
 
 def byte_letters() -> list[str]:
-    """A printable letter for each byte, in the order that GPT-2's byte-level encoding gave them."""
+    """A printable letter for each byte, in the order of GPT-2's byte-level encoding."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     return [chr(byte) for byte in printable] + [chr(256 + i) for i in range(256 - len(printable))]
 
 
 def tokenize(tokenizer: CLIPTokenizer, texts: list[str]) -> Tensor:
-    """int64 [B,TOKENS]."""
+    """int64 [B, TOKENS]."""
     return tokenizer(texts, padding="max_length", truncation=True, max_length=TOKENS, return_tensors="pt").input_ids
 
 
 @torch.no_grad()
 def standardized(autoencoder: AutoencoderKL, latents: Tensor) -> AutoencoderKL:
-    """The same autoencoder with its latents, times SCALING_FACTOR, of mean 0 and variance 1 in each channel.
+    """The same autoencoder, except that its latents times SCALING_FACTOR have mean 0 and variance 1 in each channel.
 
-    `latents` [N,4,h,w] are what it makes now. Shift and scale go into the two 1x1 convolutions around the latent, so
-    the pictures stay the same.
+    ``latents`` [N, 4, h, w] are what it makes now. The shift and the scale go into the two 1x1 convolutions around the
+    latent, so the pictures stay the same.
     """
     mean = latents.mean((0, 2, 3))  # [4]
     scale = latents.std((0, 2, 3)) * SCALING_FACTOR
     twin = deepcopy(autoencoder)
-    encode, decode = twin.quant_conv, twin.post_quant_conv
-    encode.weight[:4] /= scale[:, None, None, None]
-    encode.bias[:4] = (encode.bias[:4] - mean) / scale
-    encode.bias[4:] -= 2 * scale.log()  # the lower half is the log variance
-    decode.bias += decode.weight[:, :, 0, 0] @ mean
-    decode.weight *= scale[:, None, None]
+    parameters = dict(twin.named_parameters())
+    weight, bias = parameters["quant_conv.weight"], parameters["quant_conv.bias"]
+    weight[:4] /= scale[:, None, None, None]
+    bias[:4] = (bias[:4] - mean) / scale
+    bias[4:] -= 2 * scale.log()  # the lower half is the log variance
+    weight, bias = parameters["post_quant_conv.weight"], parameters["post_quant_conv.bias"]
+    bias += weight[:, :, 0, 0] @ mean
+    weight *= scale[:, None, None]
     return twin
 
 
@@ -196,23 +196,14 @@ def assemble(autoencoder: AutoencoderKL, denoiser: Denoiser, tokenizer: CLIPToke
     return pipe
 
 
-def export(pipe: StableDiffusionPipeline, folder: Path = WEIGHTS) -> None:
-    """Write the model as half precision in the diffusers layout."""
+def export(pipe: StableDiffusionPipeline, folder: Path) -> None:
+    """Write the model in half precision, in the diffusers layout."""
     autoencoder = deepcopy(pipe.vae).half()
     denoiser = Denoiser(deepcopy(pipe.unet).half(), deepcopy(pipe.text_encoder).half())
     assemble(autoencoder, denoiser, pipe.tokenizer).save_pretrained(folder)
     write_tokenizer(folder / "tokenizer", *byte_pairs(vocabulary()))
     weights = folder / "text_encoder" / "model.safetensors"
     state = {f"text_model.{name.removeprefix('text_model.')}": x for name, x in load_file(weights).items()}
-    save_file(state, weights, {"format": "pt"})  # the names of SD1.5's files; transformers 5 leaves the prefix away
+    save_file(state, weights, {"format": "pt"})  # SD1.5's names; transformers 5 writes them without the prefix
     for file in folder.rglob("*.safetensors"):
-        file.chmod(0o644)  # they are written for their owner alone, and go into a package
-
-
-def load(folder: Path = WEIGHTS, device: str | torch.device = "cpu") -> StableDiffusionPipeline:
-    """The bundled model, in float32."""
-    pipe = StableDiffusionPipeline.from_pretrained(folder, local_files_only=True)
-    for part in (pipe.vae, pipe.unet, pipe.text_encoder):
-        part.float()
-    pipe.set_progress_bar_config(disable=True)
-    return pipe.to(device)
+        file.chmod(0o644)  # they are written for their owner alone, but belong in a package

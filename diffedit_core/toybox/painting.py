@@ -13,14 +13,14 @@ from .scenes import COLOURS, GROUNDS, SIZE, Ground, Scene, Thing
 OVERSAMPLING = 4
 SHADOW_SHIFT = (3, 4)  # pixels right and down: the light comes from the upper left
 SHADOW_BLUR = 2.5  # pixels
-SHADOW_OPACITY = 0.42  # below 0.5, so that a region cut at 0.5 holds objects and not their shadows
+SHADOW_OPACITY = 0.42  # below 0.5, so that a region cut at 0.5 contains objects and no shadows
 LIGHT = np.array((-0.42, -0.55, 0.72))
-PADDING = 14  # pixels around an object that its shadow may reach
+PADDING = 14  # pixels around an object that its shadow can reach
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """A shape of one size and tilt, without its colour: maps [S,S], float32, whose middle is the object's centre."""
+    """A shape of one size and tilt, without a colour: maps float32 [S, S], with the object's centre in the middle."""
 
     coverage: np.ndarray
     shadow: np.ndarray
@@ -29,7 +29,7 @@ class Stamp:
 
 
 def render(scene: Scene) -> np.ndarray:
-    """The picture, uint8 [H,W,3] RGB."""
+    """The picture, uint8 [H, W, 3], RGB."""
     canvas = ground_picture(scene.ground).copy()
     canvas *= 1 - SHADOW_OPACITY * shadow_map(scene)[..., None]
     for thing in scene.things:
@@ -37,17 +37,17 @@ def render(scene: Scene) -> np.ndarray:
         alpha = stamp.coverage[inside][..., None]
         paint = np.array(COLOURS[thing.colour], np.float32) * stamp.shade[inside][..., None]
         paint += stamp.gloss[inside][..., None] * (255 - paint)
-        canvas[here] = (1 - alpha) * canvas[here] + alpha * paint  # inside an object exactly its paint
+        canvas[here] = (1 - alpha) * canvas[here] + alpha * paint  # inside an object: exactly its paint
     return np.clip(canvas + 0.5, 0, 255).astype(np.uint8)
 
 
 def coverage_map(things: tuple[Thing, ...]) -> np.ndarray:
-    """How much of each pixel the objects cover, float32 [H,W] in [0,1]."""
+    """How much of each pixel the objects cover, float32 [H, W] in 0..1."""
     return _gather(things, "coverage")
 
 
 def shadow_map(scene: Scene) -> np.ndarray:
-    """How deep each pixel of the ground lies in shadow, float32 [H,W] in [0,1]."""
+    """How deep each pixel of the ground is in shadow, float32 [H, W] in 0..1."""
     return _gather(scene.things, "shadow")
 
 
@@ -60,7 +60,7 @@ def _gather(things: tuple[Thing, ...], layer: str) -> np.ndarray:
 
 
 def _placed(thing: Thing) -> tuple[Stamp, tuple[slice, slice], tuple[slice, slice]]:
-    """The thing's stamp, the part of the canvas it falls on, and the part of the stamp that lies on the canvas."""
+    """The thing's stamp, the part of the canvas that it covers, and the part of the stamp that is on the canvas."""
     stamp = make_stamp(thing.shape, thing.radius, thing.tilt)
     half = stamp.coverage.shape[0] // 2
     here, inside = [], []
@@ -74,8 +74,8 @@ def _placed(thing: Thing) -> tuple[Stamp, tuple[slice, slice], tuple[slice, slic
 @lru_cache(maxsize=1024)
 def make_stamp(shape: str, radius: int, tilt: int) -> Stamp:
     side = 2 * (radius + PADDING) + 1
-    solid = _silhouette(shape, radius, tilt, side)  # [4S,4S] 0/255
-    height = _bulge(solid, radius)  # [S,S]
+    solid = _silhouette(shape, radius, tilt, side)  # [4S, 4S]
+    height = _bulge(solid, radius)  # [S, S]
     shade, gloss = _light(height, radius)
     coverage = cv2.resize(solid, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     shift = np.array([[1, 0, SHADOW_SHIFT[0]], [0, 1, SHADOW_SHIFT[1]]], np.float32)
@@ -85,7 +85,7 @@ def make_stamp(shape: str, radius: int, tilt: int) -> Stamp:
 
 
 def _silhouette(shape: str, radius: int, tilt: int, side: int) -> np.ndarray:
-    """uint8 [4S,4S], 255 inside; corners are rounded by a blur and a cut."""
+    """uint8 [4S, 4S], 255 inside and 0 outside. A blur and a cut round the corners."""
     size = side * OVERSAMPLING
     picture = np.zeros((size, size), np.uint8)
     for outline, value in _outlines(shape):
@@ -98,7 +98,7 @@ def _silhouette(shape: str, radius: int, tilt: int, side: int) -> np.ndarray:
 
 
 def _outlines(shape: str) -> list[tuple[np.ndarray, int]]:
-    """Outlines [N,2] in units of the radius, y down, and whether each fills (255) or cuts out (0)."""
+    """Outlines [N, 2] in units of the radius, y down; each is filled (255) or cut out (0)."""
     turn = np.linspace(0, 2 * np.pi, 96, endpoint=False)
     unit = np.stack([np.sin(turn), -np.cos(turn)], 1)
     if shape == "circle":
@@ -121,7 +121,7 @@ def _outlines(shape: str) -> list[tuple[np.ndarray, int]]:
 
 
 def _bulge(solid: np.ndarray, radius: int) -> np.ndarray:
-    """Height over the ground in radii, [S,S]: flat on top, round towards the rim."""
+    """The height above the ground in radii, [S, S]: flat on top, and round towards the rim."""
     rim = 0.55 * radius * OVERSAMPLING
     inward = np.minimum(cv2.distanceTransform(solid, cv2.DIST_L2, 5) / rim, 1)
     height = 0.5 * np.sqrt(1 - (1 - inward) ** 2)
@@ -131,7 +131,7 @@ def _bulge(solid: np.ndarray, radius: int) -> np.ndarray:
 
 
 def _light(height: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray]:
-    """Lambert's shade and Blinn's gloss of the surface, both [S,S]."""
+    """Lambert's shade and Blinn's gloss of the surface, both [S, S]."""
     down, right = np.gradient(height * radius)
     normal = np.stack([-right, -down, np.ones_like(height)], -1)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
@@ -143,7 +143,7 @@ def _light(height: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=64)
 def ground_picture(ground: Ground) -> np.ndarray:
-    """float32 [H,W,3] in [0,255]: two tones mixed by the kind's pattern, under a soft lamp at the upper left."""
+    """float32 [H, W, 3] in 0..255: two tones, mixed by the kind's pattern, under a soft lamp at the upper left."""
     main, second = (np.array(tone, np.float32) for tone in GROUNDS[ground.kind][ground.palette])
     fine = SIZE * OVERSAMPLING
     y, x = (np.mgrid[:fine, :fine].astype(np.float32) + 0.5) / OVERSAMPLING
@@ -154,7 +154,7 @@ def ground_picture(ground: Ground) -> np.ndarray:
 
 
 def _pattern(kind: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """How much of the second tone each point takes, in [0,1]."""
+    """How much of the second tone each point takes."""
     if kind == "plain":
         return (x + y) / (2 * SIZE)
     if kind == "striped":

@@ -1,4 +1,4 @@
-"""What a toybox scene is made of, and how one is drawn by lot."""
+"""What a toybox scene is made of, and how one is drawn at random from a seed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 
 SIZE = 128
 SHAPES = ("circle", "square", "triangle", "star", "ring", "heart")
-# Far apart in hue (white: in chroma), so that shading never turns one into another. sRGB.
 COLOURS = {
     "red": (216, 44, 46),
     "yellow": (252, 204, 40),
@@ -18,7 +17,8 @@ COLOURS = {
     "purple": (146, 66, 196),
     "white": (247, 246, 242),
 }
-# Every ground has its own palettes, muted and of middle brightness: (main tone, second tone), sRGB.
+"""sRGB. They are far apart in hue (white: in chroma), so that shading never turns one into another."""
+
 GROUNDS = {
     "plain": (
         ((150, 170, 186), (118, 138, 158)),
@@ -42,6 +42,7 @@ GROUNDS = {
     ),
     "wooden": (((186, 142, 100), (148, 106, 72)), ((158, 118, 88), (122, 86, 62)), ((200, 166, 122), (166, 128, 88))),
 }
+"""The palettes of each ground, (main tone, second tone) in sRGB: all muted and of medium brightness."""
 
 TRAIN_SEEDS = range(0, 1_000_000)
 HELD_OUT_SEEDS = range(1_000_000, 1_100_000)  # training never draws from here
@@ -49,12 +50,12 @@ HELD_OUT_SEEDS = range(1_000_000, 1_100_000)  # training never draws from here
 MARGIN = 4  # pixels between an object and the border
 GAP = 6  # pixels between two objects
 TILTS = (-16, -8, 0, 8, 16)  # degrees
-RADII = {1: (17, 28), 2: (17, 27), 3: (16, 22)}  # pixels, both ends included, by number of objects
+RADII = {1: (17, 28), 2: (17, 27), 3: (16, 22)}  # smallest and largest, in pixels, by the number of objects
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One object: a shape of one colour, its centre and radius in pixels, its tilt in degrees."""
+    """One object: a shape in one colour. Its centre and radius are in pixels, its tilt in degrees."""
 
     colour: str
     shape: str
@@ -77,7 +78,7 @@ class Scene:
 
 
 def scene(seed: int) -> Scene:
-    """The scene of this seed: one to three objects, no two of one colour or one shape, none overlapping."""
+    """The scene of this seed: one to three objects that do not overlap, each with a colour and a shape of its own."""
     rng = np.random.default_rng(seed)
     return draw_scene(rng, count=int(rng.choice(3, p=(0.3, 0.45, 0.25))) + 1)
 
@@ -99,7 +100,7 @@ def draw_ground(rng: np.random.Generator, kinds: tuple[str, ...]) -> Ground:
 
 
 def _draw_places(rng: np.random.Generator, count: int) -> list[tuple[int, int, int]]:
-    """(x, y, radius) of each object. A layout without room is thrown away as a whole, which keeps the draw fair."""
+    """(x, y, radius) of each object. When one does not fit, all are drawn again, so that no layout is favoured."""
     while True:
         places: list[tuple[int, int, int]] = []
         for _ in range(count):

@@ -1,8 +1,9 @@
-"""Make the bundled model from nothing: python -m diffedit_core.toybox.train
+"""Makes the bundled model from nothing: ``python -m diffedit_core.toybox.train``.
 
-Autoencoder, latents, denoiser, export; every stage saves as it goes, and a second call resumes where the first was
-stopped. The folder gets loss curves (log.jsonl) and sample pictures (samples.png) of both models. Two CPU cores take
-six hours for a model of the bundled one's size; more steps make it better. The same seeds give the same data.
+It trains the autoencoder, encodes scenes, trains the denoiser on them and exports the model. Each stage saves as it
+goes, and a second call resumes where the first one stopped. The folder gets the loss curves (log.jsonl) and sample
+pictures (samples.png) of both models. Two CPU cores take six hours, and more steps make the model better. The same
+seeds give the same data.
 """
 
 from __future__ import annotations
@@ -16,19 +17,22 @@ import cv2
 import torch
 from diffusers import AutoencoderKL
 
-from .model import SCALING_FACTOR, WEIGHTS, assemble, export, new_tokenizer, standardized
+from . import WEIGHTS
+from .model import SCALING_FACTOR, assemble, export, new_tokenizer, standardized
 from .scenes import TRAIN_SEEDS
 from .train_autoencoder import held_out_psnr, train_autoencoder
 from .train_diffusion import encode, encode_scenes, following_rate, train_denoiser
 from .train_loop import Plan
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 ON_CPU = (
     Plan(steps=5500, batch=16, rate=1e-3),
     Plan(steps=50000, batch=32, rate=1e-3, decay=0.5, save_seconds=480),
     20_000,
 )
+"""The plans for the autoencoder and the denoiser, and the number of scenes that the denoiser sees."""
+
 ON_GPU = (Plan(steps=6000, batch=64, rate=1e-3), Plan(steps=20000, batch=256, rate=1e-3, decay=0.5), 100_000)
 
 
@@ -39,13 +43,13 @@ def main() -> None:
     autoencoder_plan, denoiser_plan, scenes = plans(arguments)
     tokenizer = new_tokenizer()
     autoencoder = unit_variance(train_autoencoder(arguments.folder / "autoencoder", autoencoder_plan))
-    log.info("autoencoder: %.2f dB on held-out scenes", held_out_psnr(autoencoder, 100))
+    logger.info("autoencoder: %.2f dB on held-out scenes", held_out_psnr(autoencoder, 100))
     latents = encode_scenes(autoencoder, arguments.folder / "latents", scenes, denoiser_plan.workers)
     denoiser = train_denoiser(arguments.folder / "denoiser", denoiser_plan, latents, autoencoder, tokenizer)
     pipe = assemble(autoencoder, denoiser, tokenizer)
     export(pipe, arguments.export)
     rate, _ = following_rate(pipe, 200)
-    log.info("captions followed: %.1f %% of 200; the model is in %s", 100 * rate, arguments.export)
+    logger.info("captions followed: %.1f %% of 200; the model is in %s", 100 * rate, arguments.export)
 
 
 def parse() -> argparse.Namespace:
@@ -68,7 +72,7 @@ def plans(arguments: argparse.Namespace) -> tuple[Plan, Plan, int]:
 
 
 def unit_variance(autoencoder: AutoencoderKL) -> AutoencoderKL:
-    sample = encode(autoencoder, TRAIN_SEEDS[:400]) / SCALING_FACTOR  # [400,4,h,w]
+    sample = encode(autoencoder, TRAIN_SEEDS[:400]) / SCALING_FACTOR  # [400, 4, h, w]
     return standardized(autoencoder, sample.to(autoencoder.device))
 
 

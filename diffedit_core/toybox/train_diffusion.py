@@ -1,4 +1,4 @@
-"""The denoiser's training: scenes are encoded once, then network and text encoder learn together."""
+"""Trains the denoiser: scenes are encoded once, then the network and the text encoder learn together."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from transformers import CLIPTokenizer
 from .captions import caption
 from .judge import follows
 from .model import SCALING_FACTOR, SCHEDULER, Denoiser, assemble, new_denoiser, tokenize
-from .painting import render
 from .scenes import HELD_OUT_SEEDS, TRAIN_SEEDS, scene
 from .train_autoencoder import write_grid
-from .train_data import to_tensor
+from .train_data import rendered, to_tensor
 from .train_loop import Batch, Plan, Training, best_device, mixed_precision
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 CHUNK = 500  # scenes in one file of latents
 UNCONDITIONAL = 0.1  # share of the batch that learns without its text
@@ -31,7 +30,7 @@ WORDINGS = 8  # of each scene, drawn once
 
 
 def encode_scenes(autoencoder: AutoencoderKL, folder: Path, count: int, workers: int = 1) -> Tensor:
-    """The latents of the first `count` training scenes, [count,4,h,w], of unit variance; kept in files, made once."""
+    """The latents of the first ``count`` training scenes, [count, 4, h, w]. They are made once and kept in files."""
     folder.mkdir(parents=True, exist_ok=True)
     pieces = [TRAIN_SEEDS[start : min(start + CHUNK, count)] for start in range(0, count, CHUNK)]
 
@@ -41,7 +40,7 @@ def encode_scenes(autoencoder: AutoencoderKL, folder: Path, count: int, workers:
             latents = torch.cat([encode(autoencoder, seeds[i : i + 50]) for i in range(0, len(seeds), 50)])
             torch.save(latents, path.with_suffix(".draft"))
             path.with_suffix(".draft").replace(path)
-            log.info("latents: up to scene %d of %d", seeds.stop, count)
+            logger.info("latents: up to scene %d of %d", seeds.stop, count)
         return torch.load(path, weights_only=True)
 
     with ThreadPoolExecutor(workers) as pool:
@@ -50,34 +49,34 @@ def encode_scenes(autoencoder: AutoencoderKL, folder: Path, count: int, workers:
 
 @torch.no_grad()
 def encode(autoencoder: AutoencoderKL, seeds: range) -> Tensor:
-    x = to_tensor(np.stack([render(scene(seed)) for seed in seeds])).to(autoencoder.device)
+    x = rendered(seeds).to(autoencoder.device)
     with mixed_precision(x.device):
-        latents = autoencoder.encode(x).latent_dist.mean  # [B,4,h,w]
+        latents = autoencoder.encode(x).latent_dist.mean  # [B, 4, h, w]
     return latents.float().cpu() * SCALING_FACTOR
 
 
 def train_denoiser(
     folder: Path, plan: Plan, latents: Tensor, autoencoder: AutoencoderKL, tokenizer: CLIPTokenizer, samples: int = 32
 ) -> Denoiser:
-    """The averaged denoiser at the end of the plan. `latents` [N,4,h,w] belong to the first N training seeds."""
+    """The averaged denoiser at the end of the plan. ``latents`` [N, 4, h, w] are of the first N training seeds."""
     device = best_device()
-    training = Training(new_denoiser(0, tokenizer).to(device), plan, folder)
-    if device.type == "cpu":  # where the fused attention's backward pass takes a fifth of a step
+    training = Training(new_denoiser(0, tokenizer), plan, folder)
+    if device.type == "cpu":  # there the fused attention's backward pass takes a fifth of a step
         training.model.unet.set_attn_processor(AttnProcessor())
         training.model.text_encoder.set_attn_implementation("eager")
     scheduler = DDIMScheduler(**SCHEDULER)
     signal = scheduler.alphas_cumprod.to(device)  # [1000]
 
-    texts = caption_tokens(tokenizer, len(latents))  # [N,WORDINGS,TOKENS]
-    silence = tokenize(tokenizer, [""])  # [1,TOKENS]
+    texts = caption_tokens(tokenizer, len(latents))  # [N, WORDINGS, TOKENS]
+    silence = tokenize(tokenizer, [""])  # [1, TOKENS]
 
     def batch_at(step: int) -> Batch:
         rng = np.random.default_rng((step, 3))
         picked, wording = (torch.from_numpy(rng.integers(n, size=plan.batch)) for n in texts.shape[:2])
         silent = torch.from_numpy(rng.random((plan.batch, 1)) < UNCONDITIONAL)
-        # One timestep from each of B equal parts: every batch sees the whole range.
+        # one timestep from each of B equal parts: every batch sees the whole range
         timesteps = ((rng.permutation(plan.batch) + rng.random(plan.batch)) / plan.batch * len(signal)).astype(int)
-        clean = latents[picked]  # [B,4,h,w]
+        clean = latents[picked]  # [B, 4, h, w]
         noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(step))
         tokens = torch.where(silent, silence, texts[picked, wording].long())
         return tuple(part.to(device) for part in (clean, noise, torch.from_numpy(timesteps), tokens))
@@ -92,7 +91,7 @@ def train_denoiser(
 
 
 def caption_tokens(tokenizer: CLIPTokenizer, count: int) -> Tensor:
-    """Several wordings of each of the first training scenes, int16 [count,WORDINGS,TOKENS]."""
+    """Several wordings of each of the first training scenes, int16 [count, WORDINGS, TOKENS]."""
     wordings = []
     for seed in TRAIN_SEEDS[:count]:
         shown = scene(seed)
@@ -109,23 +108,23 @@ def denoiser_loss(
     with mixed_precision(clean.device):
         eps = model(noisy, timesteps, tokens)
     error = (eps.float() - noise).square().mean((1, 2, 3))  # [B]
-    # The plain loss weighs an error in the clean picture by the SNR, so hardly at all where colours and shapes are
-    # decided; its square root moves the weight there without giving up the fine detail.
+    # the plain loss weighs an error in the clean picture by the SNR: next to nothing where colours and shapes are
+    # decided; the SNR's square root moves weight there and keeps the fine detail
     weight = ((1 - a) / a).sqrt().clamp(max=HEAVIEST).flatten()
     return (weight * error).mean()
 
 
 def following_rate(pipe, count: int, guidance: float = 4.0, steps: int = 20) -> tuple[float, np.ndarray]:
-    """How many of the first held-out captions are followed, objects exactly; and the pictures, [count,H,W,3]."""
+    """The share of the first held-out captions whose objects are all drawn, and the pictures [count, H, W, 3]."""
     scenes = [scene(seed) for seed in HELD_OUT_SEEDS[:count]]
     pictures = draw(pipe, [caption(s, i) for i, s in enumerate(scenes)], guidance, steps)
     return float(np.mean([follows(s, picture) for s, picture in zip(scenes, pictures, strict=True)])), pictures
 
 
 def draw(pipe, captions: list[str], guidance: float, steps: int) -> np.ndarray:
-    """Pictures of the captions, uint8 [B,H,W,3]; the i-th from noise of seed i.
+    """Pictures of the captions, uint8 [B, H, W, 3]. The i-th starts from the noise of seed i.
 
-    With fresh noise at every step (eta 1), which puts right what the first ones got wrong: a second star, say.
+    Every step adds fresh noise (eta 1), which corrects what earlier steps got wrong: a second star, for example.
     """
     drawn = []
     for start in range(0, len(captions), 16):

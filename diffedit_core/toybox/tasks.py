@@ -1,4 +1,4 @@
-"""Edits with their truth: two texts, two pictures, and the region in which the pictures differ."""
+"""Tasks with known answers: two texts, two pictures, and the region where the pictures differ."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ KINDS = ("colour", "shape", "both", "object", "removal", "addition", "ground")
 
 
 @dataclass(frozen=True)
-class Edit:
-    """`region` [H,W]: 1 on what the edit concerns, less at the rim and in changed shadow, 0 where no pixel changed."""
+class Task:
+    """What to change in a picture, and the true result. Pictures are uint8 [H, W, 3]."""
 
     kind: str
     source: str
     target: str
     image: np.ndarray
     edited: np.ndarray
-    region: np.ndarray
+    region: np.ndarray  # [H, W]: 1 on what changes, less on its rim and in changed shadow, 0 where no pixel changed
     source_scene: Scene
     target_scene: Scene
 
 
-def edit(seed: int, kind: str) -> Edit:
-    """The edit of this seed and kind. Its wording is one for both texts."""
+def task(seed: int, kind: str) -> Task:
+    """The task of this seed and kind. Both texts use the same wording."""
     if kind not in KINDS:
         raise ValueError(f"there is no edit of kind {kind!r}; the kinds are {', '.join(KINDS)}")
     rng = np.random.default_rng((seed, KINDS.index(kind)))
     before, after = _pair(rng, kind)
     wording = draw_wording(rng)
     image, edited = render(before), render(after)
-    return Edit(
+    return Task(
         kind=kind,
         source=wording.say(before.things, before.ground.kind),
         target=wording.say(after.things, after.ground.kind),
@@ -62,7 +62,7 @@ def _pair(rng: np.random.Generator, kind: str) -> tuple[Scene, Scene]:
 
 
 def _changed(rng: np.random.Generator, before: Scene, at: int, kind: str) -> Thing:
-    """What is in the place afterwards: colour and shape stay different from those of every object in the scene."""
+    """The object that takes the old one's place. A new colour or shape is one that the scene did not have."""
     old = before.things[at]
     colour = str(rng.choice([c for c in COLOURS if c not in {thing.colour for thing in before.things}]))
     shape = str(rng.choice([s for s in SHAPES if s not in {thing.shape for thing in before.things}]))
@@ -72,19 +72,19 @@ def _changed(rng: np.random.Generator, before: Scene, at: int, kind: str) -> Thi
         return replace(old, shape=shape)
     if kind == "both":
         return replace(old, colour=colour, shape=shape)
-    # Another object has a size and a tilt of its own; no larger, since a larger one's region could not be known.
+    # another object has its own size and tilt, but is never larger: the picture cannot say how far it would reach
     smallest, _ = RADII[len(before.things)]
     radius = int(rng.integers(smallest, old.radius + 1))
     return replace(old, colour=colour, shape=shape, radius=radius, tilt=int(rng.choice(TILTS)))
 
 
 def _region(before: Scene, after: Scene, changed: np.ndarray) -> np.ndarray:
-    """What is edited, by how much each pixel belongs to it; shadow counts by its opacity, so it never reaches 0.5."""
+    """How much each pixel belongs to what changes, [H, W]. Shadow counts by its opacity, which is below 0.5."""
     if before.ground != after.ground:
         soft = 1 - coverage_map(before.things)
     else:
         old, new = set(before.things) - set(after.things), set(after.things) - set(before.things)
         shade = SHADOW_OPACITY * np.abs(shadow_map(before) - shadow_map(after))
         soft = np.maximum(coverage_map((*old, *new)), shade)
-    # Where neither picture shows a difference after rounding, the rim and the shadow have ended.
+    # the rim and the shadow end where rounding leaves no difference between the pictures
     return np.where(changed | (soft >= 0.5), soft, 0).astype(np.float32)
