@@ -1,4 +1,4 @@
-"""What the example graphs say to their readers."""
+"""The notes in the example graphs."""
 
 INTRO = """{}
 
@@ -6,60 +6,62 @@ INTRO = """{}
 2. Write the two texts.
 3. Press Run.
 
-The checkpoint: {}
+Checkpoint: {}
 
 (The picture in the list of templates was made with the demo model.)"""
 
-DEMO = """**Press Run.** Nothing is downloaded: the model is bundled, and knows one small world of coloured shapes.
+DEMO = """**Press Run.** Nothing is downloaded: a small model comes with the pack. It knows one small world \
+of coloured shapes.
 
-The scene node makes a picture, a text that says what is in it, and a text that says what shall be in it instead. \
-DiffEdit finds where the two differ and changes the picture there.
+Demo Scene makes a picture, a text that says what is in it, and a text that says what should be in it instead. \
+DiffEdit finds where the two texts differ, and changes the picture there.
 
-- another **seed** or **kind** in the scene node: another picture, another edit
-- or write your own texts, in the same words: *a red circle and a blue star on a striped cloth*
+- For another picture or another edit, change **seed** or **kind** in Demo Scene.
+- Or write your own texts, with the same words: *a red circle and a blue star on a striped cloth*
 
-For your own pictures open the template **diffedit**."""
+For your own pictures, open the template **diffedit**."""
 
-TEXTS = """Say the **same sentence twice**, and let it differ only in what shall change.
+TEXTS = """Write the **same sentence twice**, and change only the words that describe the edit.
 
 - *source*: what is there
-- *target*: what shall be there instead
+- *target*: what should be there instead
 
-The mask is where the model cares about the difference: every further word that differs makes it larger."""
+The mask is where the model sees a difference. Each further word that differs makes it larger."""
 
-CUTTING = """The mask is cut from the heatmap **here**, so turning this node's knobs runs no model.
+CUTTING = """The mask is cut from the heatmap **here**, so changing these settings runs no model.
 
-- too large: raise **value** (otsu: above 1), or use fewer different words
+- too large: raise **value** (otsu: above 1), or let fewer words differ
 - too small: lower **value** (otsu: below 1), or raise **grow**
-- crumbs and holes: **min_island**, **fill_holes**, **keep_largest**
-- frayed: **edge_snap** follows the picture's edges
-- elsewhere: say in both texts what stands where, or take more **draws** in the node before"""
+- specks and holes: **min_island**, **fill_holes**, **keep_largest**
+- ragged: **edge_snap** follows the picture's edges
+- in the wrong place: say in both texts where the thing is, or use more **draws** in DiffEdit Mask"""
 
-GROWING = """An inpainting checkpoint likes a generous mask: it sees only what is around it.
+GROWING = """An inpainting checkpoint likes a generous mask: it only sees what is around it.
 
 - too small: raise **grow**
-- too large: use fewer different words, or connect the **heatmap** here and choose a **rule**
-- crumbs and holes: **min_island**, **fill_holes**, **keep_largest**
+- too large: let fewer words differ, or connect the **heatmap** here and choose a **rule**
+- specks and holes: **min_island**, **fill_holes**, **keep_largest**
 
-Turning this node's knobs does not find the mask anew."""
+Changing these settings does not run the model again."""
 
-EDITING = """- **strength** (Invert): how far the picture is taken apart; higher changes more
-- **guidance** (Denoise): how hard it is led to the target text
-- **seed** (Denoise): the wrong thing drawn, or none? Try another
-- **tries** (Denoise): or let it try several times, and keep what the model itself takes most for the target text
-- **rounds** (Denoise): 1 takes half the time and fits less well; it leaves one try
-- **background** retrace: outside the mask it goes back the way it came; noised: plain inpainting
+EDITING = """- **strength** (DDIM Invert): how far the picture is turned into noise; higher changes more
+- **guidance** (Masked Denoise): how strongly the target text is followed
+- **seed**: if it draws the wrong thing or nothing new, use another one
+- **tries**: makes several attempts and keeps the one that the model itself judges closest to the target text
+- **rounds**: 1 takes half the time, but the new part fits in less well, and there is only one try
+- **background**: what stands outside the mask; retrace: the picture's own trajectory; noised: plain inpainting
 
-Outside the mask the last node puts the original pixels back: there the saved file equals the picture exactly."""
+At the end, Paste Back puts the original pixels back: outside the mask, the saved file equals the picture exactly."""
 
-FILLING = """The inpainting checkpoint sees the picture without what is under the mask, and fills in the target text.
+FILLING = """The inpainting checkpoint sees the picture without what is under the mask, and fills that in \
+under the target text.
 
-Outside the mask the last node puts the original pixels back: there the saved file equals the picture exactly."""
+At the end, Paste Back puts the original pixels back: outside the mask, the saved file equals the picture exactly."""
 
-RULES = """The heatmap says where the two texts make the model see a difference. A **rule** cuts a mask from it:
+RULES = """The heatmap shows where the two texts make a difference to the model. A **rule** cuts a mask from it:
 
 - **otsu**: splits it into two classes; the default
-- **ratio**: what diffusers does
-- **minmax**: what the paper says
+- **ratio**: diffusers' rule
+- **minmax**: the paper's rule
 
-Every knob behind this node is instant. More **draws** make the heatmap less noisy."""
+Settings after this point take effect at once. More **draws** make the heatmap less noisy."""
