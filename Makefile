@@ -23,8 +23,9 @@ format: .venv/ready
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-bench: .venv/ready           ## every number the README prints
-	$(PY) -m bench
+bench: .venv/ready           ## every number in the README and in docs/
+	$(PY) -m bench.speed
+	$(PY) -m bench.quality
 
 train: .venv/ready           ## the bundled model, from nothing
 	$(PY) -m diffedit_core.toybox.train

@@ -1,4 +1,4 @@
-"""Held-out toybox edits as batches, and what is measured on masks and pictures."""
+"""Held-out toybox tasks as batches, and what is measured on masks and pictures."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 
 from diffedit_core.hosts.diffusers import DiffusersHost
-from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS, Edit, edit
+from diffedit_core.pictures import from_bytes
+from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS, Task, task
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B edits and all that the method is given of them, plus the truth."""
+    """B tasks and all that the method is given of them, plus the truth."""
 
-    edits: list[Edit]
+    tasks: list[Task]
     pictures: Tensor  # [B, H, W, 3] in 0..1
     truths: Tensor  # [B, H, W, 3]
     regions: Tensor  # [B, H, W]
@@ -26,28 +27,28 @@ class Batch:
     target: Tensor
 
 
-def held_out(count: int, kinds: Sequence[str] = KINDS) -> list[Edit]:
-    """The first ``count`` edits of the held-out range, the kinds in turn."""
-    return [edit(HELD_OUT_SEEDS[i // len(kinds)], kinds[i % len(kinds)]) for i in range(count)]
+def held_out(count: int, kinds: Sequence[str] = KINDS) -> list[Task]:
+    """The first ``count`` tasks of the held-out range, the kinds in turn."""
+    return [task(HELD_OUT_SEEDS[i // len(kinds)], kinds[i % len(kinds)]) for i in range(count)]
 
 
-def batches(host: DiffusersHost, edits: Sequence[Edit], size: int) -> Iterator[Batch]:
-    for start in range(0, len(edits), size):
-        part = list(edits[start : start + size])
-        pictures = pictures_of([e.image for e in part])
+def batches(host: DiffusersHost, tasks: Sequence[Task], size: int) -> Iterator[Batch]:
+    for start in range(0, len(tasks), size):
+        part = list(tasks[start : start + size])
+        pictures = pictures_of([t.image for t in part])
         yield Batch(
             part,
             pictures,
-            pictures_of([e.edited for e in part]),
-            torch.from_numpy(np.stack([e.region for e in part])),
+            pictures_of([t.edited for t in part]),
+            torch.from_numpy(np.stack([t.region for t in part])),
             host.encode(pictures),
-            torch.cat([host.embed(e.source) for e in part]),
-            torch.cat([host.embed(e.target) for e in part]),
+            torch.cat([host.embed(t.source) for t in part]),
+            torch.cat([host.embed(t.target) for t in part]),
         )
 
 
 def pictures_of(images: Sequence[np.ndarray]) -> Tensor:
-    return torch.from_numpy(np.stack(images).astype(np.float32) / 255)
+    return from_bytes(np.stack(images))
 
 
 def leak(mask: Tensor, region: Tensor) -> Tensor:

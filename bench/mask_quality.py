@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -13,23 +13,28 @@ from torch import Tensor
 
 from bench.cases import Batch, leak
 from bench.peers import diffusers_mask
-from diffedit_core.contrast import STATISTICS, purist_contrast, summarize
-from diffedit_core.denoiser import Noise, levels_up_to, seeded_noise
-from diffedit_core.editing import FAST_MASK, MaskSettings, mask_from
+from diffedit_core.contrast import STATISTICS, summarize
+from diffedit_core.draws import Draws, Noise, seeded_noise
+from diffedit_core.editing import mask_of
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import RULES, iou
 from diffedit_core.refine import Refinement
+from diffedit_core.settings import ContrastSettings, CutSettings, MaskSettings
+from diffedit_core.stages import look
 from diffedit_core.toybox.painting import coverage_map
 
 STRENGTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.85)
 DRAWS = (1, 2, 4, 10, 20)
 SNAPS = ("none", "guided", "grabcut")
-PURIST = MaskSettings(steps=25, draws=4, statistic="mean_abs", rule="zscore")
+PURIST = MaskSettings(
+    contrast=ContrastSettings(steps=25, draws=4, statistic="mean_abs"), cut=CutSettings(rule="zscore")
+)
+DEFAULT = ContrastSettings()
 
 
 @dataclass(frozen=True)
 class Score:
-    """One way to find a mask on one edit."""
+    """One way to find a mask on one task."""
 
     way: str
     kind: str
@@ -40,7 +45,7 @@ class Score:
 
 
 def scores(host: DiffusersHost, batch: Batch, seed: int) -> Iterator[Score]:
-    """Every way, on every edit of the batch. The predictions are made once and summed in every way."""
+    """Every way, on every task of the batch. The predictions are made once and summed in every way."""
     yield from _compare(batch, _outlines(batch), "the old object's true outline (a bound)", 0, 0.0)
     for strength in STRENGTHS:
         yield from _contrast_scores(host, batch, strength, seeded_noise(seed))
@@ -49,9 +54,9 @@ def scores(host: DiffusersHost, batch: Batch, seed: int) -> Iterator[Score]:
 
 
 def _outlines(batch: Batch) -> Tensor:
-    """What the edit does away with, as a perfect eye would cut it from the picture. The new shape is not in it."""
-    gone = [set(edit.source_scene.things) - set(edit.target_scene.things) for edit in batch.edits]
-    ground = [edit.source_scene.ground != edit.target_scene.ground for edit in batch.edits]
+    """What the task does away with, as a perfect eye would cut it from the picture. The new shape is not in it."""
+    gone = [set(task.source_scene.things) - set(task.target_scene.things) for task in batch.tasks]
+    ground = [task.source_scene.ground != task.target_scene.ground for task in batch.tasks]
     outlines = torch.from_numpy(np.stack([coverage_map(tuple(things)) for things in gone]))
     return torch.where(torch.tensor(ground)[:, None, None], batch.regions, outlines)
 
@@ -59,7 +64,7 @@ def _outlines(batch: Batch) -> Tensor:
 def _contrast_scores(host: DiffusersHost, batch: Batch, strength: float, noise: Noise) -> Iterator[Score]:
     began = time.perf_counter()
     plain = list(_differences(host, batch, strength, noise, max(DRAWS)))
-    a_draw = (time.perf_counter() - began) / max(DRAWS) / len(batch.edits)
+    a_draw = (time.perf_counter() - began) / max(DRAWS) / len(batch.tasks)
     mirrored = _differences(host, batch, strength, lambda i, shape: -noise(i, shape), max(DRAWS) // 2)
     pairs = [difference for both in zip(plain, mirrored, strict=False) for difference in both]
     for order, differences in (("", plain), (", pairs", pairs)):
@@ -67,13 +72,8 @@ def _contrast_scores(host: DiffusersHost, batch: Batch, strength: float, noise: 
             for statistic in STATISTICS:
                 heatmap = summarize(islice(differences, draws), statistic)
                 way = f"{statistic}, strength {strength}, {draws} draws{order}"
-                snaps = SNAPS if (strength, draws) == (MaskSettings.strength, MaskSettings.draws) else SNAPS[:1]
+                snaps = SNAPS if (strength, draws) == (DEFAULT.strength, DEFAULT.draws) else SNAPS[:1]
                 yield from _cut(batch, heatmap, way, snaps, 2 * draws, draws * a_draw)
-    if strength == FAST_MASK.strength:
-        heatmap = summarize(islice(plain, FAST_MASK.draws), "mean_abs")
-        mask = mask_from(heatmap, batch.pictures, FAST_MASK)
-        name = f"FastMask, {FAST_MASK.draws} draws"
-        yield from _compare(batch, mask, name, 2 * FAST_MASK.draws, FAST_MASK.draws * a_draw)
 
 
 def _cut(
@@ -82,23 +82,23 @@ def _cut(
     for rule in RULES:
         for snap in snaps:
             began = time.perf_counter()
-            how = MaskSettings(rule=rule, refinement=Refinement(edge_snap=snap))
-            mask = mask_from(heatmap, batch.pictures, how)
-            cost = seconds + (time.perf_counter() - began) / len(batch.edits)
+            how = MaskSettings(cut=CutSettings(rule=rule), refinement=Refinement(edge_snap=snap))
+            mask = mask_of(heatmap, batch.pictures, how)
+            cost = seconds + (time.perf_counter() - began) / len(batch.tasks)
             name = f"{rule}, {way}" + (f", {snap}" if snap != "none" else "")
             yield from _compare(batch, mask, name, evaluations, cost)
 
 
 def _compare(batch: Batch, mask: Tensor, way: str, evaluations: int, seconds: float) -> Iterator[Score]:
     overlaps, leaks = iou(mask, batch.regions).tolist(), leak(mask, batch.regions).tolist()
-    for edit, overlap, leaked in zip(batch.edits, overlaps, leaks, strict=True):
-        yield Score(way, edit.kind, overlap, leaked, evaluations, seconds)
+    for task, overlap, leaked in zip(batch.tasks, overlaps, leaks, strict=True):
+        yield Score(way, task.kind, overlap, leaked, evaluations, seconds)
 
 
 def _scores_of(host: DiffusersHost, batch: Batch, way: str, find: Callable[[], Tensor]) -> Iterator[Score]:
     began, before = time.perf_counter(), host.evaluations
     mask = find()
-    count = len(batch.edits)
+    count = len(batch.tasks)
     seconds = (time.perf_counter() - began) / count
     yield from _compare(batch, mask, way, (host.evaluations - before) // count, seconds)
 
@@ -106,25 +106,16 @@ def _scores_of(host: DiffusersHost, batch: Batch, way: str, find: Callable[[], T
 def _differences(host: DiffusersHost, batch: Batch, strength: float, noise: Noise, draws: int) -> Iterator[Tensor]:
     """The contrast's summands, draw by draw: [B, C, h, w]."""
     sigma = host.process.sigma_at(strength)
-    denoise_pair = host.denoiser_pair(batch.source, batch.target)
+    denoise_pair = host.bind(source=batch.source, target=batch.target).denoiser_pair("source", "target")
     for draw in range(draws):
         source, target = denoise_pair(host.process.add(batch.x0, noise(draw, batch.x0.shape[1:]), sigma), sigma)
         yield (source - target) / sigma
 
 
 def _diffusers(host: DiffusersHost, batch: Batch, seed: int) -> Tensor:
-    return torch.cat([diffusers_mask(host, batch, i, seed) for i in range(len(batch.edits))])
+    return torch.cat([diffusers_mask(host, batch, i, seed) for i in range(len(batch.tasks))])
 
 
 def _purist(host: DiffusersHost, batch: Batch, seed: int) -> Tensor:
-    heatmap = purist_contrast(
-        host.denoiser(batch.source, guidance=PURIST.guidance),
-        host.denoiser(batch.target, guidance=PURIST.guidance),
-        batch.x0,
-        host.process,
-        levels_up_to(PURIST.strength, host.sigmas(PURIST.steps)),
-        noise=seeded_noise(seed),
-        draws=PURIST.draws,
-        statistic=PURIST.statistic,
-    )
-    return mask_from(heatmap, batch.pictures, replace(PURIST, steps=1))
+    model = host.bind(source=batch.source, target=batch.target)
+    return mask_of(look(model, batch.x0, PURIST.contrast, Draws.of(seed)), batch.pictures, PURIST)

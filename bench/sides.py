@@ -1,9 +1,13 @@
-"""Ours and diffusers' pipeline, stage by stage, on one set of weights, at the defaults of diffusers."""
+"""Ours and diffusers' pipeline, stage by stage, on one set of weights, at the defaults of diffusers.
+
+Stages stand alone: one that needs another's result gets random numbers of its shape.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,57 +16,53 @@ from torch import Tensor
 
 from bench.peers import diffusers_pipeline
 from diffedit_core import decoding, edit, find_mask
-from diffedit_core.denoiser import levels_up_to
-from diffedit_core.editing import EditSettings, MaskSettings
 from diffedit_core.hosts.diffusers import DiffusersHost
-from diffedit_core.inversion import Trajectory, invert
+from diffedit_core.inversion import Trajectory
 from diffedit_core.refine import Refinement
+from diffedit_core.settings import DecodingSettings, EditSettings, InversionSettings, MaskSettings
+from diffedit_core.stages import climb, levels_of_climb
 
 SOURCE, TARGET = "a bowl of apples on a table", "a bowl of pears on a table"
 STEPS, STRENGTH, GUIDANCE = 50, 0.8, 7.5
 TAKEN = round(STEPS * STRENGTH)
-FINDING = MaskSettings(refinement=Refinement())  # diffusers' masks follow no edges
-EDITING = EditSettings(steps=STEPS, strength=STRENGTH, guidance=GUIDANCE, rounds=1)
-
-
-class Side(Protocol):
-    """Stages stand alone: those that need another's result take it as random numbers of its shape."""
-
-    def mask(self) -> object: ...
-    def invert(self, captioned: bool) -> object: ...
-    def decode(self) -> object: ...
-    def whole(self) -> object: ...
+SETTINGS = EditSettings(
+    mask=MaskSettings(refinement=Refinement()),  # diffusers' masks follow no edges
+    inversion=InversionSettings(steps=STEPS, strength=STRENGTH),
+    decoding=DecodingSettings(guidance=GUIDANCE, rounds=1, tries=1),
+    room=0,
+)
 
 
 class Ours:
     def __init__(self, pipe: StableDiffusionPipeline, pixels: int) -> None:
         self.host = DiffusersHost(pipe)
         self.picture = random_picture(pixels)  # [1, H, W, 3]
-        self.sigmas = levels_up_to(STRENGTH, self.host.sigmas(STEPS))
-        self.trajectory = Trajectory(random_latents(TAKEN + 1, pixels)[:, None].to(self.host.device), self.sigmas)
+        levels = levels_of_climb(self.host, SETTINGS.inversion)
+        self.trajectory = Trajectory(random_latents(TAKEN + 1, pixels)[:, None].to(self.host.device), levels)
 
     def mask(self) -> object:
-        return find_mask(self.host, self.picture, SOURCE, TARGET, finding=FINDING)
+        return find_mask(self.host, self.picture, SOURCE, TARGET, how=SETTINGS.mask)
 
     @torch.no_grad()
     def invert(self, captioned: bool) -> object:
-        denoise = self.host.denoiser(SOURCE, guidance=GUIDANCE) if captioned else self.host.denoiser("")
-        return invert(denoise, self.host.encode(self.picture), self.host.process, self.sigmas)
+        how = replace(SETTINGS.inversion, guidance=GUIDANCE if captioned else 1.0)
+        model = self.host.bind(inversion=SOURCE if captioned else "")
+        return climb(model, self.host.encode(self.picture), how)
 
     @torch.no_grad()
     def decode(self) -> object:
         everywhere = torch.ones_like(self.trajectory.clean[:, :1])
-        denoise = self.host.denoiser(TARGET, guidance=GUIDANCE)
+        denoise = self.host.bind(target=TARGET).denoiser("target", GUIDANCE)
         latent = decoding.decode(denoise, everywhere, decoding.retrace(self.trajectory))
         return self.host.decode(latent)
 
     def whole(self) -> object:
-        return edit(self.host, self.picture, SOURCE, TARGET, finding=FINDING, editing=EDITING)
+        return edit(self.host, self.picture, SOURCE, TARGET, how=SETTINGS)
 
 
 class Theirs:
     def __init__(self, pipe: StableDiffusionPipeline, pixels: int) -> None:
-        self.pipe = diffusers_pipeline(DiffusersHost(pipe))
+        self.pipe: Any = diffusers_pipeline(DiffusersHost(pipe))  # it takes more than its annotations say
         self.picture = random_picture(pixels).movedim(-1, 1)  # [1, 3, H, W]
         self.latents = random_latents(TAKEN, pixels)[None].to(pipe.device, pipe.dtype)  # [1, N, C, h, w]
         self.everywhere = np.ones((1, pixels // 8, pixels // 8), np.float32)
@@ -87,7 +87,7 @@ class Theirs:
         return self.pipe(prompt=TARGET, mask_image=mask, image_latents=latents, output_type="np").images
 
 
-def stages(side: Side) -> dict[str, Callable[[], object]]:
+def stages(side: Ours | Theirs) -> dict[str, Callable[[], object]]:
     return {
         "mask": side.mask,
         "invert": lambda: side.invert(captioned=False),
