@@ -1,10 +1,12 @@
 """DiffEdit: find where an edit belongs by contrasting two texts, invert the picture, and denoise only there.
 
-The method is in ``denoiser`` (the contract), ``contrast``, ``masks``, ``refine``, ``inversion``, ``decoding`` and
-``compositing``; ``editing`` chains them on any host. Hosts are imported by name: ``diffedit_core.hosts.diffusers``.
+The modules beside this file are the method. ``denoiser`` is the contract with a model; ``contrast``, ``masks``,
+``refine``, ``inversion``, ``decoding``, ``choosing`` and ``compositing`` are the steps; ``stages`` chains them on
+latents and ``editing`` on pictures. Hosts bring the models and are imported by name: ``diffedit_core.hosts.diffusers``.
 """
 
-from .editing import EDIT_MASK, Edit, EditSettings, MaskSettings, edit, find_mask
+from .editing import Edit, edit, find_mask
+from .settings import EditSettings, MaskSettings
 
-__all__ = ["EDIT_MASK", "Edit", "EditSettings", "MaskSettings", "edit", "find_mask"]
+__all__ = ["Edit", "EditSettings", "MaskSettings", "edit", "find_mask"]
 __version__ = "0.1.0"

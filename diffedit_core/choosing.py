@@ -1,19 +1,20 @@
-"""Several tries at one edit -> the one that the model itself takes most for the target text.
+"""Several tries at one edit -> the one that the model itself judges closest to the target text.
 
-A diffusion model is a classifier, too: add noise to a picture, and the text under which the model predicts that noise
+A diffusion model is also a classifier: add noise to a picture, and the text under which the model predicts that noise
 better is the one that describes the picture better (Li et al. 2023, Clark & Jaini 2023).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from .decoding import Background, Rounds, course, decode
-from .denoiser import Denoise, DenoisePair, Noise, NoiseProcess, OnStep, sequence
+from .decoding import Descent, Outside, decode, levels_visited
+from .denoiser import Denoise, DenoisePair, NoiseProcess, OnStep, as_one
+from .draws import Draws, Noise
+from .solvers import SOLVERS
 
 STRENGTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 """The noise levels to judge at, from where details are decided to where objects are."""
@@ -23,39 +24,32 @@ def decode_best(
     denoise: Denoise,
     denoise_pair: DenoisePair,
     mask: Tensor,
-    background: Background,
+    outside: Outside,
     *,
-    rounds: Rounds,
+    process: NoiseProcess,
+    draws: Draws,
+    rounds: int = 1,
+    solver: str = "ddim",
     tries: int = 1,
     on_step: OnStep | None = None,
 ) -> Tensor:
-    """``decode`` several times with other noise; of each image the try that is most like the target text: [B, C, ...].
+    """``decode`` several times with different noise, and of each image the try closest to the target text: [B, C, ...].
 
-    The tries differ in the fresh noise of the rounds, so with one round there is one try.
+    Tries differ in fresh noise alone. With one round of a solver that adds none there is one try.
     """
-    tries = _distinct(tries, rounds.count)
-    total, done = steps_of(len(background.sigmas) - 1, rounds.count, tries), 0
-
-    def told(_: int, __: int, prediction: Tensor) -> None:
-        nonlocal done
-        done += 1
-        if on_step:
-            on_step(done, total, prediction)
+    tries = tries if rounds > 1 or SOLVERS[solver].is_random else 1
+    judged = len(STRENGTHS) if tries > 1 else 0
+    count = as_one(on_step, tries * (len(levels_visited(len(outside.sigmas) - 1, rounds)) + judged))
 
     def attempt(number: int) -> Tensor:
-        drawn = replace(rounds, noise=sequence(rounds.noise, number))
-        return decode(denoise, mask, background, rounds=drawn, on_step=told)
+        descent = Descent(process, draws.rounds(number), draws.solver(number), rounds, solver)
+        return decode(denoise, mask, outside, descent=descent, on_step=count)
 
     if tries == 1:
         return attempt(0)
-    noise = sequence(rounds.noise, -1)  # the same for all tries: they shall differ, not the judging of them
-    return best(tries, attempt, lambda latent: likeness(denoise_pair, latent, mask, rounds.process, noise, told))
-
-
-def steps_of(levels: int, rounds: int, tries: int) -> int:
-    """How many steps ``decode_best`` tells of."""
-    tries = _distinct(tries, rounds)
-    return tries * (len(course(levels, rounds)) + (len(STRENGTHS) if tries > 1 else 0))
+    return best(
+        tries, attempt, lambda latent: likeness(denoise_pair, latent, mask, process, draws.judging, on_step=count)
+    )
 
 
 def best(tries: int, attempt: Callable[[int], Tensor], score: Callable[[Tensor], Tensor]) -> Tensor:
@@ -80,7 +74,7 @@ def likeness(
 ) -> Tensor:
     """How much better the target text explains what is inside the mask than the source text does: [B].
 
-    The mean squared error of the noise predicted under the source text, less that under the target text.
+    It is the mean squared error of the noise predicted under the source text, less that under the target text.
     """
     weight = mask.to(latent).expand_as(latent)
     weight = weight / weight.flatten(1).sum(1).clamp_min(1e-6).view(-1, *[1] * (latent.ndim - 1))
@@ -94,7 +88,3 @@ def likeness(
         if on_step:
             on_step(draw + 1, len(STRENGTHS), target)
     return torch.stack(gains).mean(0)
-
-
-def _distinct(tries: int, rounds: int) -> int:
-    return tries if rounds > 1 else 1

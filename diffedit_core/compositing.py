@@ -5,39 +5,38 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+
+from .checks import check_batch
+from .pictures import from_bytes
 
 HIGHLIGHT = (1.0, 0.45, 0.05)  # the paper paints its masks orange
 INK = (40, 40, 40)
 PANEL = 320  # pixels up to which a small picture is enlarged on a sheet
 
 
-def paste(original: Tensor, edited: Tensor, mask: Tensor, feather: float = 0.0) -> Tensor:
+def paste(original: Tensor, edited: Tensor, mask: Tensor, rim: float = 0.0) -> Tensor:
     """The edited picture inside the mask [B, H, W], the original's very pixels outside it: [B, H, W, 3].
 
-    ``feather`` pixels of rim are blended, all of them inside the mask, so that outside it nothing changes.
+    ``rim`` pixels along the mask's edge are blended, all of them inside the mask, so that nothing changes outside it.
     """
     if original.shape[1:3] != edited.shape[1:3] or original.shape[1:3] != mask.shape[-2:]:
         raise ValueError(
             f"the original is {_size(original.shape[1:3])}, the edited picture {_size(edited.shape[1:3])} and "
             f"the mask {_size(mask.shape[-2:])}; all three must have one size"
         )
-    count = max(len(original), len(edited), len(mask))
-    for name, images in {"originals": original, "edited pictures": edited, "masks": mask}.items():
-        if len(images) not in (1, count):
-            raise ValueError(f"{len(images)} {name} in a batch of {count}; give one for all, or one for each")
-    weight = feather_inwards(mask.to(original.device).float(), feather)[..., None].expand(count, -1, -1, 3)
+    count = check_batch({"originals": len(original), "edited pictures": len(edited), "masks": len(mask)})
+    weight = soften_inwards(mask.to(original.device).float(), rim)[..., None].expand(count, -1, -1, 3)
     return torch.lerp(original.float().expand_as(weight), edited.to(original).float().expand_as(weight), weight)
 
 
-def feather_inwards(mask: Tensor, radius: float) -> Tensor:
+def soften_inwards(mask: Tensor, radius: float) -> Tensor:
     """The mask [B, H, W] with its rim softened over ``radius`` pixels: 0 wherever it was 0, and nowhere else.
 
-    The mean of the mask shrunk by 0, 1, ... pixels, so that what is thinner than the rim grows fainter, not lost.
+    It is the mean of the mask shrunk by 0, 1, ... pixels, so what is thinner than the rim gets fainter and is not lost.
     """
     shrunk = [mask]
     for _ in range(math.ceil(radius)):
@@ -66,7 +65,7 @@ def panels(pictures: Sequence[Tensor], labels: Sequence[str]) -> Tensor:
     if len(labels) != len(pictures) or any(picture.shape[1:3] != (height, width) for picture in pictures):
         sizes = ", ".join(_size(picture.shape[1:3]) for picture in pictures)
         raise ValueError(f"panels take one size and a label for each; these are {sizes} with {len(labels)} labels")
-    zoom = max(1, PANEL // max(height, width))  # whole pixels: people shall see what is there
+    zoom = max(1, PANEL // max(height, width))  # by whole pixels, so that people see what is there
     height, width = height * zoom, width * zoom
     gap = max(12, width // 36)
     blank, tops = _titled(labels, width, height, gap)
@@ -89,11 +88,11 @@ def _titled(labels: Sequence[str], width: int, height: int, gap: int) -> tuple[T
     for i, text in enumerate(texts):
         foot = (gap + i * (width + gap) + width / 2, tops - 0.4 * size)
         pen.multiline_text(foot, text, fill=INK, font=font, anchor="md", align="center", spacing=0.2 * size)
-    return torch.from_numpy(np.asarray(sheet, np.float32) / 255), tops
+    return from_bytes(sheet), tops
 
 
 def _wrapped(label: str, length: Callable[[str], float], width: int) -> str:
-    """On two lines at most, the end left out where even these are too short."""
+    """On two lines at most. What does not fit on them is left out."""
     lines = [""]
     for word in label.split():
         longer = f"{lines[-1]} {word}".strip()

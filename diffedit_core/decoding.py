@@ -1,4 +1,4 @@
-"""Trajectory + mask + new text -> latent: denoise again, outside the mask keep what was there. (DiffEdit, step 3)"""
+"""Trajectory + mask + new text -> latent: denoise again, and keep the picture outside the mask. (DiffEdit, step 3)"""
 
 from __future__ import annotations
 
@@ -9,107 +9,131 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .denoiser import Denoise, Noise, NoiseProcess, OnStep, renoise, step
+from .checks import check_batch, check_finite
+from .denoiser import Denoise, NoiseProcess, OnStep, renoise
+from .draws import Draws, Noise
+from .host import Denoisers
 from .inversion import Trajectory
-
-BACKGROUNDS = ("retrace", "noised", "source")
+from .solvers import SOLVERS, Step, ddim
 
 
 @dataclass(frozen=True)
-class Background:
-    """What stands outside the mask: where decoding starts, and the latent at every level it reaches."""
+class Outside:
+    """What stands outside the mask: where decoding starts, and the latent at every level that it reaches."""
 
     start: Tensor  # [B, C, ...] at the noisiest level
     sigmas: Sequence[float]  # [N + 1], ascending
     at: Callable[[int, Tensor], Tensor]  # (level just reached, x one level above) -> [B, C, ...]
 
 
-def retrace(trajectory: Trajectory) -> Background:
-    """The trajectory's latent of the level just reached, which at the end is the clean latent, bit for bit."""
-    return Background(trajectory.noisiest, trajectory.sigmas, lambda level, x: trajectory.latents[level])
+def retrace(trajectory: Trajectory) -> Outside:
+    """The trajectory's latent of the level just reached. At the end that is the clean latent, bit for bit."""
+    return Outside(trajectory.noisiest, trajectory.sigmas, lambda level, x: trajectory.latents[level])
 
 
-def noised(x0: Tensor, sigmas: Sequence[float], process: NoiseProcess, noise: Noise) -> Background:
+def noised(x0: Tensor, sigmas: Sequence[float], process: NoiseProcess, noise: Noise) -> Outside:
     """The clean latent with one draw of noise at every level: plain inpainting, which needs no inversion."""
     drawn = noise(0, x0.shape[1:]).to(x0).expand_as(x0)
-    return Background(
-        process.add(x0, drawn, sigmas[-1]),
-        sigmas,
-        lambda level, x: process.add(x0, drawn, sigmas[level]),
-    )
+    return Outside(process.add(x0, drawn, sigmas[-1]), sigmas, lambda level, x: process.add(x0, drawn, sigmas[level]))
 
 
-def source(trajectory: Trajectory, denoise_source: Denoise) -> Background:
-    """Denoised along under the source text, as FastDiffEdit's blog does; only as true to the picture as the model."""
+def source(trajectory: Trajectory, denoise_source: Denoise) -> Outside:
+    """Denoised under the source text, as in FastDiffEdit's blog. It is only as true to the picture as the model is."""
     sigmas = trajectory.sigmas
 
     def at(level: int, x: Tensor) -> Tensor:
-        return step(x, denoise_source(x, sigmas[level + 1]), sigmas[level + 1], sigmas[level])
+        return ddim(denoise_source, x, sigmas[level + 1], sigmas[level])[0]
 
-    return Background(trajectory.noisiest, sigmas, at)
+    return Outside(trajectory.noisiest, sigmas, at)
 
 
 @dataclass(frozen=True)
-class Rounds:
-    """Go through each of the noisier levels several times, back up with fresh noise inside the mask (RePaint).
+class Background:
+    """A way to fill what is outside the mask, and what it takes."""
 
-    One pass fits the new content to the old only as far as the first, noisiest predictions happened to see it; every
-    round lets it look again, at surroundings that are still the picture's.
+    outside: Callable[[Denoisers, Trajectory, Draws, float], Outside]  # (model, trajectory, draws, guidance)
+    meaning: str
+    needs_inversion: bool = True
+    needs_source: bool = False  # the source text
+    is_exact: bool = True  # outside the mask the clean latent comes back bit for bit
+
+
+BACKGROUNDS: dict[str, Background] = {
+    "retrace": Background(lambda model, up, draws, guidance: retrace(up), "the inverted picture, level by level"),
+    "noised": Background(
+        lambda model, up, draws, guidance: noised(up.clean, up.sigmas, model.process, draws.background),
+        "the picture with fresh noise, as in plain inpainting",
+        needs_inversion=False,
+    ),
+    "source": Background(
+        lambda model, up, draws, guidance: source(up, model.denoiser("source", guidance)),
+        "denoised under the source text, which changes it a little",
+        needs_source=True,
+        is_exact=False,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Descent:
+    """One way down: its solver, and how many rounds it makes through each of the noisier levels (RePaint).
+
+    A single pass fits the new content to the old only through its first, noisiest predictions. After each round but the
+    last, the inside goes back up with fresh noise, so the next round draws it again over what is still the picture.
     """
 
-    count: int
     process: NoiseProcess
-    noise: Noise
+    round_noise: Noise
+    solver_noise: Noise
+    rounds: int = 1
+    solver: str = "ddim"
+
+    def begin(self, done: int = 0) -> Step:
+        """The solver, without a memory of the steps done. Each step of the descent has its own draw."""
+        return SOLVERS[self.solver].begin(self.process, lambda draw, shape: self.solver_noise(done + draw, shape))
 
 
-def course(levels: int, rounds: int = 1) -> tuple[int, ...]:
-    """The level that each step leaves, from `levels` down to 1: those of the noisier half `rounds` times."""
+def levels_visited(levels: int, rounds: int = 1) -> tuple[int, ...]:
+    """The level that each step leaves, from ``levels`` down to 1: those of the noisier half ``rounds`` times."""
     return tuple(level for level in range(levels, 0, -1) for _ in range(rounds if level > levels / 2 else 1))
 
 
 def decode(
-    denoise: Denoise,
-    mask: Tensor,
-    background: Background,
-    *,
-    rounds: Rounds | None = None,
-    on_step: OnStep | None = None,
+    denoise: Denoise, mask: Tensor, outside: Outside, *, descent: Descent | None = None, on_step: OnStep | None = None
 ) -> Tensor:
-    """Down the background's levels, under the new text inside the mask and over the background outside it: [B, C, ...].
+    """Down the levels: under the new text inside the mask, over what stands outside it: [B, C, ...].
 
-    The mask is 1 where the picture may change, [B or 1, 1 or C, ...] at the latent's size. It may be soft: in between,
-    each step blends.
+    The mask is 1 where the picture may change, [B or 1, 1 or C, ...] at the latent's size. In between each step blends.
+    Without a descent it goes straight down with DDIM's steps.
     """
-    x, mask = _matched(background.start, mask)
-    sigmas = background.sigmas
-    levels = course(len(sigmas) - 1, rounds.count if rounds else 1)
+    x, mask = _matched(outside.start, mask)
+    sigmas = outside.sigmas
+    levels = levels_visited(len(sigmas) - 1, descent.rounds if descent else 1)
+    step = descent.begin() if descent else ddim
     for done, (level, next_level) in enumerate(pairwise((*levels, 0)), start=1):
         sigma, sigma_next = sigmas[level], sigmas[level - 1]
-        prediction = denoise(x, sigma)
-        edited = step(x, prediction, sigma, sigma_next)
-        below = torch.lerp(background.at(level - 1, x), edited, mask)  # exact at mask 0 and 1
-        if rounds and next_level == level:
-            fresh = rounds.noise(done, x.shape[1:]).to(x)  # draw 0 is that of the background "noised"
-            x = torch.lerp(x, renoise(rounds.process, below, fresh, sigma_next, sigma), mask)
+        edited, x0 = step(denoise, x, sigma, sigma_next)
+        below = torch.lerp(outside.at(level - 1, x), edited, mask)  # exact at mask 0 and 1
+        if descent and next_level == level:
+            fresh = descent.round_noise(done, x.shape[1:]).to(x)
+            x = torch.lerp(x, renoise(descent.process, below, fresh, sigma_next, sigma), mask)
+            step = descent.begin(done)  # a solver's memory ends where noise is added
         else:
             x = below
         if on_step:
-            on_step(done, len(levels), prediction)
-    if not x.isfinite().all():
-        raise ValueError("decoding ended in NaN or infinity; run the model in float32 or bfloat16")
+            on_step(done, len(levels), x0)
+    check_finite(x, "decoding ended in")
     return x
 
 
 def _matched(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Both as [B, C, ...], one image or one mask serving all; sizes that do not match are an error, not a guess."""
+    """Both as [B, C, ...]. One image or one mask serves all; sizes that do not match are an error."""
     if mask.ndim != x.ndim or mask.shape[2:] != x.shape[2:] or mask.shape[1] not in (1, x.shape[1]):
         raise ValueError(
             f"the mask is {_size(mask)} but the latent is {_size(x)}; fit the mask to the latent, "
             "or use the mask made from this picture"
         )
-    count = max(len(x), len(mask))
-    if {len(x), len(mask)} - {1, count}:
-        raise ValueError(f"{len(mask)} masks for {len(x)} images; give one mask for all, or one for each")
+    count = check_batch({"masks": len(mask), "images": len(x)})
     x = x.expand(count, *x.shape[1:])
     return x, mask.to(x).expand_as(x)
 

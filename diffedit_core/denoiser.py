@@ -1,6 +1,6 @@
-"""The contract a model is seen through, and the noise it was trained against.
+"""The contract: how the method sees a model, and the noise process that the model was trained on.
 
-A model is a callable ``denoise(x, sigma) -> x0`` with texts and guidance already bound: it takes the noisy latent x
+A model is a callable ``denoise(x, sigma) -> x0`` with texts and guidance already bound. It takes the noisy latent x
 [B, C, ...] at noise level sigma and predicts the clean one. Latents are in sigma units: ``x0 + sigma * noise`` for
 diffusion models (eps and v prediction alike), ``(1 - sigma) * x0 + sigma * noise`` for flow models. Everything the
 method needs follows from that one prediction.
@@ -8,13 +8,12 @@ method needs follows from that one prediction.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 Denoise = Callable[[Tensor, float], Tensor]
@@ -23,15 +22,11 @@ Denoise = Callable[[Tensor, float], Tensor]
 DenoisePair = Callable[[Tensor, float], tuple[Tensor, Tensor]]
 """``(x, sigma) -> (x0 under the source text, x0 under the target text)``: both texts at once, in one forward pass."""
 
-Noise = Callable[[int, torch.Size], Tensor]
-"""``(draw, shape) -> standard normal noise``: a pure function, so that draw 3 is draw 3 in any batch and chunk."""
-
 OnStep = Callable[[int, int, Tensor], None]
-"""``(steps done, steps in all, x0 as predicted now)``, after every step; an exception raised here ends the loop."""
-
+"""``(steps done, total steps, x0 just predicted)``, called after every step. An exception in it ends the loop."""
 
 MIN_ALPHA = 4.9e-8
-"""Where a schedule ends in pure noise (zero terminal SNR) sigma would be infinite; this keeps it at about 4500."""
+"""Where a schedule ends in pure noise (zero terminal SNR), sigma would be infinite. This keeps it at about 4500."""
 
 
 class NoiseProcess(Protocol):
@@ -39,6 +34,14 @@ class NoiseProcess(Protocol):
 
     def add(self, x0: Tensor, noise: Tensor, sigma: float) -> Tensor:
         """The clean latent with noise of level sigma."""
+        ...
+
+    def scales(self, sigma: float) -> tuple[float, float]:
+        """How much picture and how much noise a latent at sigma holds: ``(a, s)`` of ``a * x0 + s * noise``."""
+        ...
+
+    def at_ratio(self, ratio: float) -> float:
+        """The sigma where there is ``ratio`` times as much noise as picture."""
         ...
 
     def sigma_at(self, strength: float) -> float:
@@ -68,6 +71,12 @@ class Diffusion:
     def add(self, x0: Tensor, noise: Tensor, sigma: float) -> Tensor:
         return x0 + sigma * noise
 
+    def scales(self, sigma: float) -> tuple[float, float]:
+        return 1.0, sigma
+
+    def at_ratio(self, ratio: float) -> float:
+        return ratio
+
     def sigma_at(self, strength: float) -> float:
         t = check_strength(strength) * (len(self.table) - 1)
         low, high = self.table[math.floor(t)], self.table[math.ceil(t)]
@@ -79,12 +88,18 @@ class Diffusion:
 
 @dataclass(frozen=True)
 class Flow:
-    """Rectified-flow models: straight lines between picture and noise, the network fed x as it is."""
+    """Rectified-flow models: straight lines between picture and noise. The network is fed x as it is."""
 
     shift: float = 1.0
 
     def add(self, x0: Tensor, noise: Tensor, sigma: float) -> Tensor:
         return (1 - sigma) * x0 + sigma * noise
+
+    def scales(self, sigma: float) -> tuple[float, float]:
+        return 1 - sigma, sigma
+
+    def at_ratio(self, ratio: float) -> float:
+        return ratio / (1 + ratio)
 
     def sigma_at(self, strength: float) -> float:
         t = check_strength(strength)
@@ -99,54 +114,26 @@ def direction(x: Tensor, x0: Tensor, sigma: float) -> Tensor:
     return (x - x0) / sigma
 
 
-def step(x: Tensor, x0: Tensor, sigma: float, sigma_next: float) -> Tensor:
-    """One DDIM step, which in sigma units is Euler's; at sigma_next = 0 it is x0."""
-    if sigma_next == 0:
-        return x0
-    return x + (sigma_next - sigma) * direction(x, x0, sigma)
-
-
 def renoise(process: NoiseProcess, x: Tensor, noise: Tensor, sigma: float, sigma_next: float) -> Tensor:
-    """The latent x at sigma, with as much fresh noise as brings it to the noisier level sigma_next."""
-    one, zero = torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
-    kept = float(process.add(one, zero, sigma_next) / process.add(one, zero, sigma))  # of the picture
-    there, here = (float(process.add(zero, one, level)) for level in (sigma_next, sigma))
-    return kept * x + math.sqrt(there**2 - (kept * here) ** 2) * noise
+    """The latent x at sigma with enough fresh noise to bring it up to the noisier level sigma_next.
+
+    With x = a * x0 + s * n: scaling x by a'/a leaves noise of s * a'/a, and variances add up to s'^2.
+    """
+    (a, s), (a_next, s_next) = process.scales(sigma), process.scales(sigma_next)
+    kept = a_next / a
+    return kept * x + math.sqrt(max(s_next**2 - (kept * s) ** 2, 0.0)) * noise  # rounding may end below 0
 
 
-def sample(denoise: Denoise, x: Tensor, sigmas: Sequence[float], on_step: OnStep | None = None) -> Tensor:
-    """DDIM sampling: from x at the last of the ascending sigmas down to the first."""
-    for done, (sigma, sigma_next) in enumerate(pairwise(reversed(sigmas)), start=1):
-        x0 = denoise(x, sigma)
-        x = step(x, x0, sigma, sigma_next)
+def as_one(on_step: OnStep | None, total: int) -> OnStep:
+    """For several loops that count as one: each of their steps is one of ``total``."""
+    numbers = itertools.count(1)
+
+    def count(_: int, __: int, x0: Tensor) -> None:
+        done = next(numbers)
         if on_step:
-            on_step(done, len(sigmas) - 1, x0)
-    return x
+            on_step(done, total, x0)
 
-
-def seeded_noise(seed: int) -> Noise:
-    """Draws that depend on (seed, draw) and the latent's shape alone, the same on every device."""
-
-    def draw(index: int, shape: torch.Size) -> Tensor:
-        # torch's CPU generator reads 32 bits of a seed: the upper half of these products, which every bit reaches
-        mixed = (seed * 0x9E3779B97F4A7C15 + index * 0xBF58476D1CE4E5B9) % 2**64 >> 32
-        return torch.randn(shape, generator=torch.Generator().manual_seed(mixed))
-
-    return draw
-
-
-def sequence(noise: Noise, number: int) -> Noise:
-    """Other draws of the same noise, a million to each number; number 0 is the noise itself."""
-    return lambda draw, shape: noise(draw + number * 2**20, shape)
-
-
-def paired_noise(noise: Noise) -> Noise:
-    """Draws in +noise / -noise pairs, whose first-order effects on a contrast cancel."""
-
-    def draw(index: int, shape: torch.Size) -> Tensor:
-        return noise(index // 2, shape) * (1 - 2 * (index % 2))
-
-    return draw
+    return count
 
 
 def levels_up_to(strength: float, sigmas: Sequence[float]) -> tuple[float, ...]:

@@ -9,15 +9,21 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .denoiser import Denoise, NoiseProcess, OnStep, direction, sample
+from .checks import check_finite
+from .denoiser import Denoise, NoiseProcess, OnStep, direction
+from .solvers import sample
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """An inverted picture at every noise level, the clean latent first."""
+    """A picture at every noise level, the clean latent first: the way up that DDIM's step takes back down.
 
-    latents: Tensor  # [N + 1, B, C, ...], in the model's units
+    A picture that is not inverted, because nothing asks for its noisy levels, has its clean latent alone.
+    """
+
+    latents: Tensor  # [N + 1, B, C, ...] in the model's units, or [1, B, C, ...]
     sigmas: tuple[float, ...]  # [N + 1], ascending
+    solver: str = "ddim"  # whose step it is the inverse of
 
     @property
     def clean(self) -> Tensor:
@@ -25,6 +31,8 @@ class Trajectory:
 
     @property
     def noisiest(self) -> Tensor:
+        if len(self.latents) != len(self.sigmas):
+            raise ValueError("this picture is not inverted; invert it, or use a background that needs no inversion")
         return self.latents[-1]
 
 
@@ -39,9 +47,9 @@ def invert(
 ) -> Trajectory:
     """The exact inverse of the sampling step: ``x' = x + (sigma' - sigma) d(x', sigma')``, up the ascending sigmas.
 
-    x' stands on both sides. It is started from the latent that the network sees as it sees x, which alone is DDIM
-    inversion as diffusers does it, and then put in again ``iterations`` times, one prediction each, which makes it
-    exact. Nothing is ever divided by sigmas[0], which may be 0.
+    x' stands on both sides. The first guess is the latent that the network sees as it sees x; with that alone this is
+    DDIM inversion as diffusers does it. Each of the ``iterations`` puts the result in again, at the cost of one
+    prediction, and makes the inverse more exact. Nothing is ever divided by sigmas[0], which may be 0.
     """
     _check(sigmas, iterations)
     latents = x0.new_empty(len(sigmas), *x0.shape)
@@ -56,12 +64,12 @@ def invert(
             if on_step:
                 on_step(i * (iterations + 1) + k + 1, total, prediction)
         latents[i + 1] = x_next
-    _check_finite(latents[-1])
+    check_finite(latents[-1], "inversion ended in", "half precision (fp16) or guidance above 3")
     return Trajectory(latents, tuple(float(sigma) for sigma in sigmas))
 
 
 def round_trip_error(denoise: Denoise, trajectory: Trajectory, on_step: OnStep | None = None) -> Tensor:
-    """How far decoding under the inversion's own text ends from the picture: RMS over the latent's own RMS, [B]."""
+    """How far from the picture decoding under the inversion's own text ends: RMS over the latent's own RMS, [B]."""
     x, clean = sample(denoise, trajectory.noisiest, trajectory.sigmas, on_step), trajectory.clean
     return rms(x - clean) / rms(clean).clamp_min(torch.finfo(clean.dtype).tiny)
 
@@ -78,11 +86,3 @@ def _check(sigmas: Sequence[float], iterations: int) -> None:
         )
     if iterations < 0:
         raise ValueError(f"iterations is {iterations}; 0 is plain DDIM inversion, more makes it exact")
-
-
-def _check_finite(latent: Tensor) -> None:
-    if not latent.isfinite().all():
-        raise ValueError(
-            "inversion ended in NaN or infinity: half precision (fp16) or guidance above 3 often causes it; "
-            "use float32 or bfloat16, or a lower guidance"
-        )

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .checks import check_finite
+
 logger = logging.getLogger(__name__)
 
 NO_CONTRAST = 1e-5
@@ -21,13 +23,15 @@ TOO_SMALL, TOO_LARGE = 0.005, 0.60
 
 @dataclass(frozen=True)
 class Rule:
-    """``apply(values [n], value) -> bool [n]`` for one image."""
+    """``apply(plane [h, w], value) -> bool [h, w]`` for one image."""
 
     apply: Callable[[Tensor, float], Tensor]
     default: float
-    meaning: str  # of its value
+    meaning: str
+    value: str  # what its value means
     low: float = -math.inf
     high: float = math.inf
+    sees_cells: bool = False  # applied at the latent's size; the others to the heatmap at the picture's size
 
 
 def _ratio(v: Tensor, ratio: float) -> Tensor:
@@ -49,49 +53,55 @@ def _otsu(v: Tensor, factor: float) -> Tensor:
 
 def _top(v: Tensor, share: float) -> Tensor:
     mask = torch.zeros_like(v, dtype=torch.bool)
-    mask[v.topk(round(share * v.numel())).indices] = True
+    mask.view(-1)[v.flatten().topk(round(share * v.numel())).indices] = True
     return mask
 
 
+def _fast(v: Tensor, deviations: float) -> Tensor:
+    above = _zscore(v, deviations).float().view(-1, 1, *v.shape[-2:])
+    return (F.max_pool2d(above, 3, stride=1, padding=1) > 0).view_as(v)  # the blog's 3x3 blur > 0
+
+
 RULES: dict[str, Rule] = {
-    "otsu": Rule(_otsu, 1.0, "factor on Otsu's threshold: below 1 a larger mask, above 1 a smaller one", low=0),
-    "ratio": Rule(_ratio, 3.0, "diffusers: clamp at this multiple of the mean, then keep what is above half", low=0),
-    "minmax": Rule(_minmax, 0.5, "the paper: rescale to 0..1 without outliers, keep what is above this", low=0, high=1),
-    "zscore": Rule(_zscore, 0.0, "FastDiffEdit: keep what is this many standard deviations above the mean"),
-    "top": Rule(_top, 0.2, "keep this share of the picture, the strongest first", low=0, high=1),
+    "otsu": Rule(_otsu, 1.0, "the two classes that differ most", "factor on the threshold: higher is smaller", low=0),
+    "ratio": Rule(_ratio, 3.0, "above half of a multiple of the mean (diffusers)", "that multiple", low=0),
+    "minmax": Rule(_minmax, 0.5, "above a share of the range, outliers off (the paper)", "that share", low=0, high=1),
+    "zscore": Rule(_zscore, 0.0, "some standard deviations above the mean", "how many"),
+    "top": Rule(_top, 0.2, "a share of the picture, the hottest first", "that share: higher is larger", low=0, high=1),
+    "fast": Rule(_fast, 0.0, "zscore on latent cells, grown by one (FastDiffEdit)", "how many", sees_cells=True),
 }
 
 
 def threshold(heatmap: Tensor, rule: str = "otsu", value: float | None = None) -> Tensor:
     """[B, ...] -> [B, ...] of 0 and 1, float32. A heatmap without contrast gives an empty mask."""
+    value, heatmap = checked_value(rule, value), _checked(heatmap)
+    masks = [RULES[rule].apply(plane, value) if _has_contrast(plane) else torch.zeros_like(plane) for plane in heatmap]
+    return torch.stack([mask.float() for mask in masks])
+
+
+def cut(heatmap: Tensor, size: tuple[int, int], rule: str = "otsu", value: float | None = None) -> Tensor:
+    """The heatmap [B, h, w] -> a mask [B, H, W]. It is enlarged before it is cut, so there are no stairs."""
     value = checked_value(rule, value)
-    heatmap = _checked(heatmap)
-    masks = [RULES[rule].apply(v, value) if _has_contrast(v) else torch.zeros_like(v) for v in heatmap.flatten(1)]
-    return torch.stack([mask.float() for mask in masks]).view_as(heatmap)
+    if RULES[rule].sees_cells:
+        return (fit(threshold(heatmap, rule, value), size) > 0.5).float()
+    return threshold(fit(heatmap, size), rule, value)
 
 
 def checked_value(rule: str, value: float | None) -> float:
-    """The value, or the rule's own where it is None; a rule or a value that cannot be is an error."""
+    """The value, or the rule's own value for None. An unknown rule or a value outside the rule's limits is an error."""
     if rule not in RULES:
         raise ValueError(f"rule is {rule!r}; it must be one of {', '.join(RULES)}")
     limits = RULES[rule]
     value = limits.default if value is None else value
     if not limits.low <= value <= limits.high:
         raise ValueError(
-            f"rule {rule!r} was given {value}; it takes {limits.low:g} to {limits.high:g} ({limits.meaning})"
+            f"rule {rule!r} was given {value}; it must be from {limits.low:g} to {limits.high:g} ({limits.value})"
         )
     return value
 
 
-def fast_mask(heatmap: Tensor) -> Tensor:
-    """FastDiffEdit's own mask, at the heatmap's size: above the mean, then a 3x3 blur > 0 (one cell of growth)."""
-    mask = threshold(heatmap, "zscore")
-    cells = mask.reshape(-1, 1, *mask.shape[-2:])
-    return F.max_pool2d(cells, 3, stride=1, padding=1).view_as(mask)
-
-
 def fit(mask: Tensor, size: tuple[int, int]) -> Tensor:
-    """A heatmap or mask [B, ..., h, w] at another size, float32; smooth in both directions, never moved."""
+    """A heatmap or mask [B, ..., h, w] at another size, float32: antialiased when it shrinks, centres kept aligned."""
     if mask.shape[-2:] == size:
         return mask.float()
     planes = mask.reshape(-1, 1, *mask.shape[-2:])
@@ -100,15 +110,15 @@ def fit(mask: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def cover(mask: Tensor, size: tuple[int, int]) -> Tensor:
-    """A pixel mask [B, ..., H, W] for the latent: a cell takes the most that any pixel in it asks for."""
+    """A pixel mask [B, ..., H, W] at the latent's size: each cell takes the largest value of its pixels."""
     planes = mask.reshape(-1, 1, *mask.shape[-2:])
     return F.adaptive_max_pool2d(planes.float(), size).view(*mask.shape[:-2], *size)
 
 
 def cells(mask: Tensor, size: tuple[int, int], soft: bool) -> Tensor:
-    """A pixel mask [B, ..., H, W] as the latent's: blending along its rim, or hard wherever a pixel may change.
+    """A pixel mask [B, ..., H, W] at the latent's size: blended along its rim, or hard (1 where any pixel may change).
 
-    A mask so thin that no cell would change by half is all rim; blended it would change nothing, so it stays hard.
+    A mask too thin to fill half of any cell would change nothing when blended, so it stays hard.
     """
     hard = (cover(mask, size) > 0.5).float()
     if not soft:
@@ -119,8 +129,8 @@ def cells(mask: Tensor, size: tuple[int, int], soft: bool) -> Tensor:
 
 
 def otsu_threshold(values: Tensor) -> Tensor:
-    """The split of [n] values with the greatest variance between its two sides (Otsu 1979), without bins: []."""
-    v = values.double().sort().values
+    """The split of the values with the greatest variance between its two sides (Otsu 1979), without bins: []."""
+    v = values.double().flatten().sort().values
     n = torch.arange(1, v.numel(), device=v.device, dtype=v.dtype)
     low = v.cumsum(0)[:-1]
     gap = (v.sum() - low) / (v.numel() - n) - low / n  # between the two means
@@ -140,12 +150,12 @@ def iou(mask: Tensor, region: Tensor) -> Tensor:
 
 
 def advice(mask: Tensor) -> str | None:
-    """What to turn when a mask is empty, tiny or nearly everything; None when it looks like an edit."""
+    """What to change when a mask is empty, tiny or nearly everything. None when it looks like an edit."""
     shares = coverage(mask)
     if (shares == 0).any():
         return (
             "the mask is empty: the two texts make no difference to this picture; "
-            "name in the source text what is there, and in the target text what shall be there instead"
+            "say in the source text what is there, and in the target text what should be there instead"
         )
     if (shares < TOO_SMALL).any():
         share = 100 * float(shares.min())
@@ -168,10 +178,7 @@ def warn_if_unlikely(mask: Tensor) -> None:
 def _checked(heatmap: Tensor) -> Tensor:
     if heatmap.ndim < 2:
         raise ValueError(f"a heatmap is [batch, ..., height, width], this one is {list(heatmap.shape)}")
-    if not heatmap.isfinite().all():
-        raise ValueError(
-            "the heatmap contains NaN or infinity, which half precision (fp16) often causes; use float32 or bfloat16"
-        )
+    check_finite(heatmap, "the heatmap contains")
     return heatmap.float()
 
 
@@ -182,4 +189,4 @@ def _has_contrast(values: Tensor) -> bool:
 def _quantile(values: Tensor, q: float) -> Tensor:
     """torch.quantile without its limit of 16 million values."""
     k = 1 + round(q * (values.numel() - 1))
-    return values.kthvalue(k).values
+    return values.flatten().kthvalue(k).values

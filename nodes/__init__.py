@@ -15,17 +15,7 @@ from .pictures import Panels, PasteBack
 
 class DiffEditExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [
-            DiffEditMask,
-            FastMask,
-            DDIMInvert,
-            MaskedDenoise,
-            MaskRefine,
-            PasteBack,
-            Panels,
-            DemoModel,
-            DemoScene,
-        ]
+        return [DiffEditMask, FastMask, DDIMInvert, MaskedDenoise, MaskRefine, PasteBack, Panels, DemoModel, DemoScene]
 
 
 async def comfy_entrypoint() -> DiffEditExtension:

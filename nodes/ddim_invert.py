@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy.samplers import SCHEDULER_NAMES
 from comfy_api.latest import io
 
-from ..diffedit_core.hosts.comfyui import InversionSettings, invert_picture
+from ..diffedit_core.hosts.comfyui.guider import Conditioning
+from ..diffedit_core.hosts.comfyui.noise import SCHEDULER
+from ..diffedit_core.hosts.comfyui.stages import VaeLatent, invert_picture
+from ..diffedit_core.settings import InversionSettings
 from .display import show_text
-from .fields import CATEGORY, Trajectory, advanced, supported
+from .fields import CATEGORY, Trajectory, supported, widgets
 
 
 class DDIMInvert(io.ComfyNode):
@@ -25,58 +30,26 @@ class DDIMInvert(io.ComfyNode):
                 io.Latent.Input("latent", tooltip="The picture, from VAE Encode. A noise mask in it is not used."),
                 io.Conditioning.Input(
                     "conditioning",
-                    tooltip="What the picture is denoised under on the way: the empty text, as in the paper, "
-                    "or what the picture shows.",
+                    tooltip="The text to invert under: the empty text, as in the paper, or what the picture shows.",
                 ),
-                io.Int.Input(
-                    "steps",
-                    default=InversionSettings.steps,
-                    min=1,
-                    max=1000,
-                    tooltip="Of the full schedule: at strength 0.9, 10 steps run 9. More are truer to the picture; "
-                    "large models draw finer with 25.",
-                ),
-                io.Float.Input(
-                    "strength",
-                    default=InversionSettings.strength,
-                    min=0.01,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="How far the picture is taken apart: higher lets the edit change more. "
-                    "A flow model (SD3, Flux, Wan) needs less than 1.",
-                ),
-                advanced(
-                    io.Float.Input,
-                    "guidance",
-                    default=InversionSettings.guidance,
-                    min=0.0,
-                    max=30.0,
-                    step=0.1,
-                    tooltip="Away from the negative. 1 is none, and inversions are truest without.",
-                ),
-                io.Int.Input(
-                    "iterations",
-                    default=InversionSettings.iterations,
-                    min=0,
-                    max=20,
-                    tooltip="Fixed-point iterations a step: 0 is plain DDIM inversion; 2 or 3 come back to the "
-                    "picture almost exactly, at as many times the cost.",
-                ),
-                advanced(
+                *widgets(InversionSettings()),
+                supported(
                     io.Combo.Input,
                     "scheduler",
                     options=list(SCHEDULER_NAMES),
-                    default=InversionSettings.scheduler,
-                    tooltip="Which noise levels the steps take. ddim_uniform are DDIM's own.",
+                    default=SCHEDULER,
+                    tooltip="Which noise levels the steps take. ddim_uniform uses DDIM's own.",
+                    advanced=True,
                 ),
-                advanced(
+                supported(
                     io.Boolean.Input,
                     "check",
-                    default=InversionSettings.check,
-                    tooltip="Denoise once more, and say how far from the picture that ends.",
+                    default=False,
+                    tooltip="Denoises again and reports how far from the picture it ends up.",
+                    advanced=True,
                 ),
                 io.Conditioning.Input(
-                    "negative", optional=True, tooltip="Only with a guidance other than 1: usually the empty text."
+                    "negative", optional=True, tooltip="Only needed if guidance is not 1. Usually the empty text."
                 ),
             ],
             outputs=[
@@ -89,7 +62,7 @@ class DDIMInvert(io.ComfyNode):
                 io.Float.Output(
                     "error",
                     display_name="error",
-                    tooltip="How far denoising again ends from the picture, relative to it; 0 when not checked.",
+                    tooltip="The error of the round trip, relative to the picture. 0 if check is off.",
                 ),
             ],
             hidden=[io.Hidden.unique_id],
@@ -98,9 +71,12 @@ class DDIMInvert(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, latent, conditioning, steps, strength, guidance, iterations, scheduler, check, negative=None
-    ) -> io.NodeOutput:
-        how = InversionSettings(steps, strength, guidance, iterations, scheduler, check)
-        trajectory, noisiest, error = invert_picture(model, latent, conditioning, how, negative)
+        cls, *, model: Any, latent: VaeLatent, conditioning: Conditioning, scheduler: str, check: bool,
+        negative: Conditioning | None = None, **inversion: Any,
+    ) -> io.NodeOutput:  # fmt: skip
+        how = InversionSettings(**inversion)
+        trajectory, noisiest, error = invert_picture(
+            model, latent, conditioning, how=how, scheduler=scheduler, check=check, negative=negative
+        )
         ui = show_text(cls, f"round trip error {error:.2%}") if check else None
         return io.NodeOutput(trajectory, noisiest, error, ui=ui)

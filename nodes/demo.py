@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..diffedit_core.hosts.comfyui_demo import demo_model, demo_scene
+from ..diffedit_core.hosts.comfyui.demo import demo_model, demo_scene
 from ..diffedit_core.toybox import KINDS
 from .fields import CATEGORY, seed, supported
 
@@ -21,7 +21,7 @@ class DemoModel(io.ComfyNode):
             "pixels wide. Nothing is downloaded.",
             inputs=[],
             outputs=[
-                io.Model.Output("model", display_name="model", tooltip="As from any checkpoint loader."),
+                io.Model.Output("model", display_name="model", tooltip="Like the model of any checkpoint."),
                 io.Clip.Output("clip", display_name="clip", tooltip="For CLIP Text Encode."),
                 io.Vae.Output("vae", display_name="vae", tooltip="For VAE Encode and VAE Decode."),
             ],
@@ -40,20 +40,17 @@ class DemoScene(io.ComfyNode):
             node_id="DiffEdit_DemoScene",
             display_name="Demo Scene",
             category=CATEGORY,
-            description="A picture of the demo model's world, an edit of it in words, and what should come of it.",
-            inputs=[
-                seed(),
-                io.Combo.Input("kind", options=list(KINDS), tooltip="What the edit changes."),
-            ],
+            description="A picture of the demo model's world, an edit of it in words, and the right result.",
+            inputs=[seed(), io.Combo.Input("kind", options=list(KINDS), tooltip="What the edit changes.")],
             outputs=[
                 io.Image.Output("picture", display_name="picture", tooltip="128x128."),
                 io.String.Output("source", display_name="source", tooltip="Says what is in the picture."),
-                io.String.Output("target", display_name="target", tooltip="Says what shall be there instead."),
+                io.String.Output("target", display_name="target", tooltip="Says what should be there instead."),
                 io.Mask.Output("region", display_name="region", tooltip="The true region of the edit."),
                 io.Image.Output("truth", display_name="truth", tooltip="The true edited picture."),
             ],
         )
 
     @classmethod
-    def execute(cls, seed, kind) -> io.NodeOutput:
+    def execute(cls, *, seed: int, kind: str) -> io.NodeOutput:
         return io.NodeOutput(*demo_scene(seed, kind))

@@ -1,4 +1,4 @@
-"""What a node shows of itself once it has run."""
+"""What a node shows on itself when it has run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..diffedit_core.masks import advice, coverage
 
 
 def show_mask(node: type[io.ComfyNode], mask: Tensor) -> dict[str, Any]:
-    """The mask itself, and what to turn where it looks unlikely."""
+    """The mask itself, and what to change where it looks wrong."""
     share = 100 * float(coverage(mask).mean())
     text = advice(mask) or f"{share:.1f} % of the picture"
     return {**ui.PreviewMask(mask, cls=node).as_dict(), **show_text(node, text)}
 
 
 def show_advice(node: type[io.ComfyNode], mask: Tensor) -> dict[str, Any] | None:
-    """Only what to turn where the mask looks unlikely."""
+    """Only what to change where the mask looks wrong."""
     text = advice(mask)
     return show_text(node, text) if text else None
 

@@ -1,15 +1,17 @@
-"""FastMask: FastDiffEdit's mask, with nothing to turn but its noise."""
+"""FastMask: FastDiffEdit's mask, with few knobs."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from comfy_api.latest import io
 
-from ..diffedit_core.editing import FAST_MASK
-from ..diffedit_core.hosts.comfyui import find_mask
+from ..diffedit_core.hosts.comfyui.guider import Conditioning
+from ..diffedit_core.hosts.comfyui.stages import VaeLatent, find_mask
+from ..diffedit_core.settings import FAST_EDIT
 from .display import show_mask
-from .fields import CATEGORY, contrast_inputs, mask_outputs, seed, supported
+from .fields import CATEGORY, contrast_inputs, mask_outputs, seed, supported, widgets
 
 
 class FastMask(io.ComfyNode):
@@ -20,23 +22,9 @@ class FastMask(io.ComfyNode):
             node_id="DiffEdit_FastMask",
             display_name="Fast Mask",
             category=CATEGORY,
-            description="FastDiffEdit's mask: single predictions under both texts over a few noise draws, cut at their "
-            "mean and grown a little. Made for inpainting models, which fill in what it covers.",
-            inputs=[
-                *contrast_inputs(),
-                io.Float.Input(
-                    "strength",
-                    default=FAST_MASK.strength,
-                    min=0.01,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="How much noise the texts are compared at: 0 is the picture, 1 pure noise.",
-                ),
-                io.Int.Input(
-                    "draws", default=FAST_MASK.draws, min=1, max=1000, tooltip="Noise draws that are averaged."
-                ),
-                seed(),
-            ],
+            description="FastDiffEdit's mask: single predictions under both texts over several noise draws, cut at "
+            "their mean and grown a little. Made for inpainting models, which fill in what it covers.",
+            inputs=[*contrast_inputs(), *widgets(FAST_EDIT.mask.contrast, "strength", "draws"), seed()],
             outputs=mask_outputs(),
             hidden=[io.Hidden.unique_id],
             is_output_node=True,
@@ -44,7 +32,10 @@ class FastMask(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, latent, source, target, strength, draws, seed) -> io.NodeOutput:
-        how = replace(FAST_MASK, strength=strength, draws=draws)
-        mask, heatmap = find_mask(model, latent, source, target, how, seed)
+    def execute(
+        cls, *, model: Any, latent: VaeLatent, source: Conditioning, target: Conditioning, seed: int, **contrast: Any
+    ) -> io.NodeOutput:
+        fast = FAST_EDIT.mask
+        how = replace(fast.contrast, **contrast)
+        mask, heatmap = find_mask(model, latent, source, target, how=how, cut=fast.cut, seed=seed)
         return io.NodeOutput(mask, heatmap, ui=show_mask(cls, mask))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from comfy_api.latest import io, ui
+from torch import Tensor
 
-from ..diffedit_core.editing import EditSettings
-from ..diffedit_core.hosts.comfyui_pictures import panels, paste_back
-from .fields import CATEGORY, supported
+from ..diffedit_core.hosts.comfyui.pictures import panels, paste_back
+from ..diffedit_core.settings import EditSettings
+from .fields import CATEGORY, supported, widgets
 
 
 class PasteBack(io.ComfyNode):
@@ -17,28 +18,21 @@ class PasteBack(io.ComfyNode):
             node_id="DiffEdit_PasteBack",
             display_name="Paste Back",
             category=CATEGORY,
-            description="Puts the original pixels back outside the mask. A VAE alone changes every pixel a little; "
-            "after this, only the mask's differ.",
+            description="Puts the original pixels back outside the mask. A VAE changes every pixel a little; after "
+            "this node, only pixels inside the mask differ.",
             inputs=[
                 io.Image.Input("original", tooltip="The picture as it was loaded."),
                 io.Image.Input("edited", tooltip="The edited picture, from VAE Decode."),
-                io.Mask.Input("mask", tooltip="White where the edited picture is to be seen."),
-                io.Float.Input(
-                    "feather",
-                    default=EditSettings.feather,
-                    min=0.0,
-                    max=256.0,
-                    step=0.5,
-                    tooltip="Pixels of rim, inside the mask, over which the two are blended.",
-                ),
+                io.Mask.Input("mask", tooltip="White where the edited picture should show."),
+                *widgets(EditSettings(), "rim"),
             ],
             outputs=[io.Image.Output("picture", display_name="picture", tooltip="At the original's size.")],
             search_aliases=["composite", "blend", "keep background"],
         )
 
     @classmethod
-    def execute(cls, original, edited, mask, feather) -> io.NodeOutput:
-        return io.NodeOutput(paste_back(original, edited, mask, feather))
+    def execute(cls, *, original: Tensor, edited: Tensor, mask: Tensor, rim: float) -> io.NodeOutput:
+        return io.NodeOutput(paste_back(original, edited, mask, rim))
 
 
 class Panels(io.ComfyNode):
@@ -54,7 +48,7 @@ class Panels(io.ComfyNode):
                 io.Image.Input("original", tooltip="The picture as it was loaded."),
                 io.Mask.Input("mask", tooltip="Painted over the picture."),
                 io.Image.Input("edited", tooltip="The finished picture."),
-                io.String.Input("caption", optional=True, default="", tooltip="Stands over the edited picture."),
+                io.String.Input("caption", optional=True, default="", tooltip="A title above the edited picture."),
             ],
             outputs=[io.Image.Output("panels", display_name="panels", tooltip="All three, under their titles.")],
             is_output_node=True,
@@ -62,6 +56,6 @@ class Panels(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, original, mask, edited, caption="") -> io.NodeOutput:
+    def execute(cls, *, original: Tensor, mask: Tensor, edited: Tensor, caption: str = "") -> io.NodeOutput:
         sheet = panels(original, mask, edited, caption)
         return io.NodeOutput(sheet, ui=ui.PreviewImage(sheet, cls=cls))

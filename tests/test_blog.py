@@ -19,7 +19,7 @@ from diffedit_core.contrast import contrast, purist_contrast
 from diffedit_core.decoding import decode, source
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import Trajectory
-from diffedit_core.masks import fast_mask, threshold
+from diffedit_core.masks import threshold
 
 SOURCE, TARGET, GUIDANCE = "a horse image", "a zebra image", 7.5
 LATENT = standard_normal(1, 4, 16, 16, dtype=torch.float32)
@@ -79,19 +79,19 @@ def test_the_fast_mask_is_the_blogs(pipe):
     binary = blog.mask(blog.clean_in_one_shot, draws=20)
     blurred = cv2.GaussianBlur(binary * 255, (3, 3), 1) > 0
 
-    sigma = host.sigmas(50)[25]
-    heatmap = contrast(host.denoiser_pair(SOURCE, TARGET), LATENT, host.process, sigma, noise=noise, draws=20)
+    sigma, both = host.sigmas(50)[25], host.bind(source=SOURCE, target=TARGET).denoiser_pair("source", "target")
+    heatmap = contrast(both, LATENT, host.process, sigma, noise=noise, draws=20)
     assert np.array_equal(threshold(heatmap, "zscore")[0].numpy(), binary)
-    assert np.array_equal(fast_mask(heatmap)[0].numpy(), blurred)
+    assert np.array_equal(threshold(heatmap, "fast")[0].numpy(), blurred)
     assert 0 < binary.mean() < blurred.mean() < 1
 
 
 def test_the_purist_mask_is_the_blogs(pipe):
     blog, host = Blog(pipe, 10), DiffusersHost(pipe)
-    binary = blog.mask(blog.denoised, draws=3)
+    model, binary = host.bind(source=SOURCE, target=TARGET), blog.mask(blog.denoised, draws=3)
     heatmap = purist_contrast(
-        host.denoiser(SOURCE, guidance=GUIDANCE),
-        host.denoiser(TARGET, guidance=GUIDANCE),
+        model.denoiser("source", GUIDANCE),
+        model.denoiser("target", GUIDANCE),
         LATENT,
         host.process,
         host.sigmas(10)[:6],
@@ -105,6 +105,7 @@ def test_the_purist_mask_is_the_blogs(pipe):
 def test_the_source_background_is_the_blogs_decoding(pipe):
     """Two predictions from the same latents at every step, the mask choosing between them."""
     blog, host = Blog(pipe, 10), DiffusersHost(pipe)
+    model = host.bind(source=SOURCE, target=TARGET)
     mask = torch.zeros(1, 1, 16, 16)
     mask[..., 4:12, 4:12] = 1
     latents = blog.noised(0)
@@ -116,6 +117,5 @@ def test_the_source_background_is_the_blogs_decoding(pipe):
     sigmas = host.sigmas(10)[:6]
     start = host.process.add(LATENT, NOISES[:1], sigmas[-1])
     trajectory = Trajectory(start.expand(6, 1, 4, 16, 16), sigmas)  # the blog starts from noise, not from an inversion
-    background = source(trajectory, host.denoiser(SOURCE, guidance=GUIDANCE))
-    ours = decode(host.denoiser(TARGET, guidance=GUIDANCE), mask, background)
+    ours = decode(model.denoiser("target", GUIDANCE), mask, source(trajectory, model.denoiser("source", GUIDANCE)))
     torch.testing.assert_close(ours, latents, rtol=0, atol=1e-3)

@@ -4,14 +4,15 @@ import pytest
 import torch
 from worlds import DIFFUSION, FLOW, FlowGaussian, Gaussian, TwoPeaks, levels, pair, standard_normal
 
-from diffedit_core.choosing import STRENGTHS, best, decode_best, likeness, steps_of
-from diffedit_core.decoding import Rounds, course, decode, noised
-from diffedit_core.denoiser import seeded_noise, sequence
+from diffedit_core.choosing import STRENGTHS, best, decode_best, likeness
+from diffedit_core.decoding import Descent, decode, levels_visited, noised
+from diffedit_core.draws import Draws
 
 HALF = torch.zeros(1, 1, 8, 8, dtype=torch.float64)
 HALF[..., :4] = 1
 ZERO, TWO = Gaussian(0.5, 0.0), Gaussian(0.5, 2.0)  # what a source text and a target text say
-SIGMAS, NOISE = levels(4.0, 6), seeded_noise(3)
+SIGMAS, DRAWS = levels(4.0, 6), Draws.of(3)
+NOISE = DRAWS.noise
 
 
 def tone(value: float, count: int = 1) -> torch.Tensor:
@@ -68,55 +69,64 @@ def test_the_best_is_taken_image_by_image_and_the_first_of_equals():
     assert kept.flatten().tolist() == [3.0, 1.0, 11.0]
 
 
-def test_the_try_most_like_the_target_text_is_kept():
+def descent(number: int, rounds: int, solver: str) -> Descent:
+    """Of one try."""
+    return Descent(DIFFUSION, DRAWS.rounds(number), DRAWS.solver(number), rounds, solver)
+
+
+@pytest.mark.parametrize(("rounds", "solver"), [(2, "ddim"), (1, "ancestral"), (2, "ancestral"), (2, "multistep")])
+def test_the_try_most_like_the_target_text_is_kept(rounds, solver):
     """By hand: every try decoded from its own draws, judged on the same noise."""
-    x0 = standard_normal(3, 4, 8, 8)
+    x0, masks = standard_normal(3, 4, 8, 8), torch.cat([HALF, HALF.flip(-1), HALF.mT])
     world, both = TwoPeaks(), pair(ZERO, TWO)
-    background, rounds = noised(x0, SIGMAS, DIFFUSION, NOISE), Rounds(2, DIFFUSION, NOISE)
-    kept = decode_best(world.denoise, both, HALF, background, rounds=rounds, tries=5)
-    tries = [
-        decode(world.denoise, HALF, background, rounds=Rounds(2, DIFFUSION, sequence(NOISE, number)))
-        for number in range(5)
-    ]
-    judged = torch.stack([likeness(both, x, HALF, DIFFUSION, sequence(NOISE, -1)) for x in tries])
+    outside = noised(x0, SIGMAS, DIFFUSION, NOISE)
+    how = {"rounds": rounds, "solver": solver}
+    kept = decode_best(world.denoise, both, masks, outside, process=DIFFUSION, draws=DRAWS, tries=5, **how)
+    tries = [decode(world.denoise, masks, outside, descent=descent(number, **how)) for number in range(5)]
+    judged = torch.stack([likeness(both, x, masks, DIFFUSION, DRAWS.judging) for x in tries])
     chosen = judged.argmax(0)
     assert len(set(chosen.tolist())) > 1, "this test wants images that choose differently"
     assert torch.equal(kept, torch.stack([tries[number][i] for i, number in enumerate(chosen.tolist())]))
-    outside = HALF.expand_as(x0) == 0
-    assert torch.equal(kept[outside], x0[outside])
+    elsewhere = masks.expand_as(x0) == 0
+    assert torch.equal(kept[elsewhere], x0[elsewhere])
 
 
-@pytest.mark.parametrize(("rounds", "tries"), [(1, 1), (1, 4), (3, 1)])
-def test_one_try_and_one_round_judge_nothing(rounds, tries):
+@pytest.mark.parametrize(
+    ("rounds", "tries", "solver"),
+    [(1, 1, "ddim"), (1, 4, "ddim"), (3, 1, "ddim"), (1, 4, "multistep"), (1, 1, "ancestral"), (3, 1, "ancestral")],
+)
+def test_one_try_and_one_round_without_fresh_noise_judge_nothing(rounds, tries, solver):
     def never(x, sigma):
         raise AssertionError("nothing is to be chosen here")
 
-    background = noised(standard_normal(1, 4, 8, 8), SIGMAS, DIFFUSION, NOISE)
-    drawn = Rounds(rounds, DIFFUSION, NOISE)
-    kept = decode_best(ZERO.denoise, never, HALF, background, rounds=drawn, tries=tries)
-    assert torch.equal(kept, decode(ZERO.denoise, HALF, background, rounds=drawn))
+    outside, how = noised(standard_normal(1, 4, 8, 8), SIGMAS, DIFFUSION, NOISE), {"rounds": rounds, "solver": solver}
+    kept = decode_best(ZERO.denoise, never, HALF, outside, process=DIFFUSION, draws=DRAWS, tries=tries, **how)
+    assert torch.equal(kept, decode(ZERO.denoise, HALF, outside, descent=descent(0, **how)))
 
 
-@pytest.mark.parametrize(("rounds", "tries"), [(1, 4), (3, 1), (2, 3)])
-def test_the_steps_of_all_tries_are_counted_through(rounds, tries):
+@pytest.mark.parametrize(
+    ("rounds", "tries", "solver", "total"),
+    [
+        (1, 4, "ddim", 6),
+        (1, 4, "multistep", 6),
+        (1, 4, "ancestral", 4 * (6 + len(STRENGTHS))),
+        (3, 1, "ddim", len(levels_visited(6, 3))),
+        (2, 3, "ddim", 3 * (9 + len(STRENGTHS))),
+    ],
+)
+def test_the_steps_of_all_tries_are_counted_through(rounds, tries, solver, total):
     told = []
-    background = noised(standard_normal(1, 4, 8, 8), SIGMAS, DIFFUSION, NOISE)
+    outside = noised(standard_normal(1, 4, 8, 8), SIGMAS, DIFFUSION, NOISE)
     decode_best(
         ZERO.denoise,
         pair(ZERO, TWO),
         HALF,
-        background,
-        rounds=Rounds(rounds, DIFFUSION, NOISE),
+        outside,
+        process=DIFFUSION,
+        draws=DRAWS,
+        rounds=rounds,
+        solver=solver,
         tries=tries,
         on_step=lambda done, total, x: told.append((done, total, x.shape)),
     )
-    total = steps_of(6, rounds, tries)
-    assert total == {(1, 4): 6, (3, 1): len(course(6, 3)), (2, 3): 3 * (9 + len(STRENGTHS))}[rounds, tries]
     assert told == [(i, total, (1, 4, 8, 8)) for i in range(1, total + 1)]
-
-
-def test_sequences_are_other_draws():
-    shape = torch.Size((4, 8, 8))
-    assert torch.equal(sequence(NOISE, 0)(7, shape), NOISE(7, shape))
-    fields = [sequence(NOISE, number)(draw, shape) for number in (-1, 0, 1, 2) for draw in range(4)]
-    assert len({field.sum().item() for field in fields}) == len(fields)

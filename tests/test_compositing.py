@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from diffedit_core.compositing import HIGHLIGHT, feather_inwards, heat, overlay, panels, paste
+from diffedit_core.compositing import HIGHLIGHT, heat, overlay, panels, paste, soften_inwards
 
 
 def picture(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -16,15 +16,15 @@ def box_mask(size: int = 32) -> torch.Tensor:
     return mask
 
 
-@pytest.mark.parametrize("feather", [0.0, 0.5, 1.0, 2.0, 3.0, 7.0, 30.0])
-def test_outside_the_mask_stand_the_originals_very_pixels(feather):
+@pytest.mark.parametrize("rim", [0.0, 0.5, 1.0, 2.0, 3.0, 7.0, 30.0])
+def test_outside_the_mask_stand_the_originals_very_pixels(rim):
     original, edited, mask = picture(1, 32, 32), picture(1, 32, 32, seed=1), box_mask()
-    result = paste(original, edited, mask, feather)
+    result = paste(original, edited, mask, rim)
     assert torch.equal(result[mask == 0], original[mask == 0])
     assert (result[mask == 1] != original[mask == 1]).float().mean() > 0.99
 
 
-def test_an_unfeathered_mask_shows_the_edited_picture_exactly():
+def test_a_mask_without_a_rim_shows_the_edited_picture_exactly():
     original, edited, mask = picture(1, 32, 32), picture(1, 32, 32, seed=1), box_mask()
     result = paste(original, edited, mask)
     assert torch.equal(result[mask == 1], edited[mask == 1])
@@ -59,15 +59,18 @@ def test_sizes_and_batches_that_do_not_match_are_errors_with_the_numbers():
         paste(picture(1, 32, 40), picture(1, 32, 32), torch.zeros(1, 32, 40))
     with pytest.raises(ValueError, match="the mask 16x8"):
         paste(picture(1, 32, 32), picture(1, 32, 32), torch.zeros(1, 8, 16))
-    with pytest.raises(ValueError, match="2 edited pictures in a batch of 3; give one for all, or one for each"):
+    with pytest.raises(
+        ValueError,
+        match="3 originals and 2 edited pictures and 1 masks do not fit together; give one for all, or one for each",
+    ):
         paste(picture(3, 8, 8), picture(2, 8, 8), torch.zeros(1, 8, 8))
 
 
 @pytest.mark.parametrize("radius", [0.5, 1.0, 2.0, 4.0, 6.4])
-def test_the_feather_lies_inside_and_rises_from_the_rim(radius):
+def test_the_rim_lies_inside_and_rises_from_the_rim(radius):
     mask = torch.zeros(1, 64, 64)
     mask[:, 16:48, 16:48] = 1
-    soft = feather_inwards(mask, radius)
+    soft = soften_inwards(mask, radius)
     assert (soft[mask == 0] == 0).all() and (soft <= mask).all()
     pixels = math.ceil(radius)
     ramp = ((torch.arange(16) + 1) / (pixels + 1)).clamp(max=1)  # from the rim to the middle
@@ -77,19 +80,19 @@ def test_the_feather_lies_inside_and_rises_from_the_rim(radius):
 def test_what_is_thinner_than_the_rim_is_not_lost():
     line = torch.zeros(1, 32, 32)
     line[:, 15:17] = 1
-    assert (feather_inwards(line, 4.0)[line == 1] > 0.1).all()
+    assert (soften_inwards(line, 4.0)[line == 1] > 0.1).all()
 
 
-def test_the_picture_border_is_no_rim_to_feather():
+def test_the_picture_border_is_no_rim_to_soften():
     mask = torch.zeros(1, 32, 32)
     mask[:, :, :16] = 1
-    soft = feather_inwards(mask, 3.0)
+    soft = soften_inwards(mask, 3.0)
     assert (soft[:, :, 0] == 1).all() and torch.equal(soft[:, 0], soft[:, 16])
 
 
-def test_no_radius_no_feather():
+def test_no_radius_no_rim():
     mask = torch.rand(1, 8, 8)
-    assert torch.equal(feather_inwards(mask, 0.0), mask)
+    assert torch.equal(soften_inwards(mask, 0.0), mask)
 
 
 def test_the_overlay_is_grey_outside_and_highlighted_inside():

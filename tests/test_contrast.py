@@ -6,7 +6,7 @@ import torch
 from worlds import DIFFUSION, FLOW, Gaussian, levels, order, pair, standard_normal
 
 from diffedit_core.contrast import STATISTICS, contrast, purist_contrast
-from diffedit_core.denoiser import paired_noise, seeded_noise
+from diffedit_core.draws import paired_noise, seeded_noise
 from diffedit_core.masks import RULES, threshold
 
 NOISE = seeded_noise(0)
@@ -194,15 +194,3 @@ def test_predictions_that_overflow_half_precision_are_an_error_that_says_so(stat
 
     with pytest.raises(ValueError, match=re.escape("NaN or infinity, which half precision (fp16)")):
         contrast(overflowing, standard_normal(1, 4, 8, 8), DIFFUSION, 1.0, noise=NOISE, statistic=statistic)
-
-
-def test_settings_that_cannot_be_are_named():
-    world, x0 = pair(Gaussian(), Gaussian()), standard_normal(1, 4, 8, 8)
-    with pytest.raises(ValueError, match="draws is 0 and chunk is 1; both must be at least 1"):
-        contrast(world, x0, DIFFUSION, 1.0, noise=NOISE, draws=0)
-    with pytest.raises(ValueError, match="draws is 3 and chunk is 0; both must be at least 1"):
-        contrast(world, x0, DIFFUSION, 1.0, noise=NOISE, draws=3, chunk=0)
-    with pytest.raises(ValueError, match="statistic is 'median'; it must be one of mean_abs, signed"):
-        contrast(world, x0, DIFFUSION, 1.0, noise=NOISE, statistic="median")
-    with pytest.raises(ValueError, match="draws is 0"):
-        purist_contrast(Gaussian().denoise, Gaussian().denoise, x0, DIFFUSION, levels(1.0, 2), noise=NOISE, draws=0)

@@ -4,9 +4,11 @@ import pytest
 import torch
 from worlds import DIFFUSION, FLOW, FlowGaussian, Gaussian, levels, order, standard_normal
 
-from diffedit_core.decoding import Background, Rounds, course, decode, noised, retrace, source
-from diffedit_core.denoiser import seeded_noise, step
+from diffedit_core.decoding import Descent, Outside, decode, levels_visited, noised, retrace, source
+from diffedit_core.denoiser import NoiseProcess
+from diffedit_core.draws import Noise, seeded_noise, stream
 from diffedit_core.inversion import Trajectory, invert
+from diffedit_core.solvers import SOLVERS, step
 
 WORLDS = {"diffusion": (DIFFUSION, Gaussian(0.7), 3.0), "flow": (FLOW, FlowGaussian(0.7), 0.8)}
 SIGMAS = levels(2.0, 6)
@@ -19,11 +21,15 @@ def inverted(x0, sigmas=SIGMAS) -> Trajectory:
     return invert(Gaussian(0.7).denoise, x0, DIFFUSION, sigmas)
 
 
+def descent(rounds: int, process: NoiseProcess, noise: Noise, solver: str = "ddim") -> Descent:
+    return Descent(process, noise, stream(noise, 0.5), rounds, solver)
+
+
 @pytest.mark.parametrize(("process", "world", "top"), WORLDS.values(), ids=WORLDS)
 def test_decoding_follows_the_flow_down_with_first_order(process, world, top):
     x0, errors = standard_normal(2, 4, 8, 8), {}
     for steps in (32, 64, 128, 256):
-        start = Background(world.at(x0, top), levels(top, steps), lambda level, x: x)
+        start = Outside(world.at(x0, top), levels(top, steps), lambda level, x: x)
         errors[steps] = float((decode(world.denoise, EVERYWHERE, start) - x0).abs().max())
     assert order(errors) == pytest.approx(-1, abs=0.15)
 
@@ -31,18 +37,19 @@ def test_decoding_follows_the_flow_down_with_first_order(process, world, top):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 def test_outside_the_mask_stands_the_clean_latent_bit_for_bit(dtype):
     x0, noise = standard_normal(2, 4, 8, 8, dtype=dtype), seeded_noise(1)
-    for background in (
+    for outside in (
         retrace(inverted(x0)),
         noised(x0, SIGMAS, DIFFUSION, noise),
         noised(x0, SIGMAS, FLOW, noise),
     ):
-        assert torch.equal(decode(EDIT.denoise, NOWHERE, background), x0)
-        half = decode(EDIT.denoise, HALF, background)
+        assert torch.equal(decode(EDIT.denoise, NOWHERE, outside), x0)
+        half = decode(EDIT.denoise, HALF, outside)
         assert torch.equal(half[..., :4], x0[..., :4])
         assert (half[..., 4:] != x0[..., 4:]).float().mean() > 0.9
-        again = decode(EDIT.denoise, HALF, background, rounds=Rounds(3, DIFFUSION, noise))
-        assert torch.equal(again[..., :4], x0[..., :4])
-        assert not torch.equal(again, half)
+        for rounds, solver in ((3, "ddim"), (1, "ancestral"), (3, "ancestral"), (1, "multistep"), (3, "multistep")):
+            again = decode(EDIT.denoise, HALF, outside, descent=descent(rounds, DIFFUSION, noise, solver))
+            assert torch.equal(again[..., :4], x0[..., :4])
+            assert not torch.equal(again, half)
 
 
 def test_with_the_source_background_an_empty_mask_is_decoding_under_the_source_text():
@@ -54,15 +61,17 @@ def test_with_the_source_background_an_empty_mask_is_decoding_under_the_source_t
 def test_with_a_full_mask_every_background_gives_the_unmasked_decoding():
     x0, noise = standard_normal(1, 4, 8, 8), seeded_noise(1)
     trajectory = inverted(x0)
-    for background in (
+    for outside in (
         retrace(trajectory),
         source(trajectory, Gaussian().denoise),
         noised(x0, SIGMAS, DIFFUSION, noise),
     ):
-        x = background.start
+        x = outside.start
         for level in range(len(SIGMAS) - 1, 0, -1):
             x = step(x, EDIT.denoise(x, SIGMAS[level]), SIGMAS[level], SIGMAS[level - 1])
-        assert torch.equal(decode(EDIT.denoise, EVERYWHERE, background), x)
+        assert torch.equal(decode(EDIT.denoise, EVERYWHERE, outside), x)
+        straight = descent(1, DIFFUSION, noise)
+        assert torch.equal(decode(EDIT.denoise, EVERYWHERE, outside, descent=straight), x)
 
 
 def test_the_background_is_the_trajectorys_latent_of_the_level_just_reached():
@@ -148,23 +157,24 @@ class OneTone:
 def test_more_rounds_fit_the_inside_to_what_stands_outside():
     sigmas, noise = levels(4.0, 8), seeded_noise(3)
     x0 = torch.full((1, 4, 8, 8), 2.0, dtype=torch.float64)
-    background = noised(x0, sigmas, DIFFUSION, noise)
-    wrong = background.start - 6 * HALF  # the inside begins as a picture of tone -4
-    background = Background(wrong, sigmas, background.at)
+    outside = noised(x0, sigmas, DIFFUSION, noise)
+    wrong = outside.start - 6 * HALF  # the inside begins as a picture of tone -4
+    outside = Outside(wrong, sigmas, outside.at)
     apart = []
     for count in (1, 2, 4, 8):
-        x = decode(OneTone.denoise, HALF, background, rounds=Rounds(count, DIFFUSION, noise))
+        x = decode(OneTone.denoise, HALF, outside, descent=descent(count, DIFFUSION, noise))
         apart.append(float((x[..., 4:] - x0[..., 4:]).abs().max()))
     assert apart == sorted(apart, reverse=True)
     assert apart[-1] < 0.2 * apart[0]
 
 
 @pytest.mark.parametrize("process", [DIFFUSION, FLOW], ids=["diffusion", "flow"])
-def test_the_noisier_half_is_gone_through_in_rounds_each_from_its_own_noise_level(process):
-    assert course(1, 3) == (1, 1, 1)
-    assert course(4, 1) == (4, 3, 2, 1)
-    assert course(4, 3) == (4, 4, 4, 3, 3, 3, 2, 1)
-    assert course(5, 2) == (5, 5, 4, 4, 3, 3, 2, 1)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_noisier_half_is_gone_through_in_rounds_each_from_its_own_noise_level(process, solver):
+    assert levels_visited(1, 3) == (1, 1, 1)
+    assert levels_visited(4, 1) == (4, 3, 2, 1)
+    assert levels_visited(4, 3) == (4, 4, 4, 3, 3, 3, 2, 1)
+    assert levels_visited(5, 2) == (5, 5, 4, 4, 3, 3, 2, 1)
     sigmas, seen = levels(0.8, 4), []
 
     def watching(x, sigma):
@@ -173,20 +183,23 @@ def test_the_noisier_half_is_gone_through_in_rounds_each_from_its_own_noise_leve
 
     x0, noise = torch.zeros(1, 4, 64, 64, dtype=torch.float64), seeded_noise(5)
     everywhere = torch.ones(1, 1, 64, 64)
-    decode(watching, everywhere, noised(x0, sigmas, process, noise), rounds=Rounds(3, process, noise))
-    assert [sigma for sigma, _ in seen] == [sigmas[level] for level in course(4, 3)]
+    outside = noised(x0, sigmas, process, noise)
+    decode(watching, everywhere, outside, descent=descent(3, process, noise, solver))
+    assert [sigma for sigma, _ in seen] == [sigmas[level] for level in levels_visited(4, 3)]
     for sigma, x in seen:  # of an empty picture everything is noise
         assert float(x.std()) == pytest.approx(sigma, rel=0.03)
     fields = [x for _, x in seen[:6]]  # each round brings noise of its own
     assert all(not torch.equal(a / a.std(), b / b.std()) for a, b in pairwise(fields))
 
 
-def test_rounds_are_the_same_for_an_image_alone_and_in_a_batch():
-    noise, rounds = seeded_noise(2), Rounds(2, DIFFUSION, seeded_noise(2))
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_rounds_are_the_same_for_an_image_alone_and_in_a_batch(solver):
+    noise = seeded_noise(2)
+    twice = descent(2, DIFFUSION, noise, solver)
     x0 = standard_normal(3, 4, 8, 8, dtype=torch.float32)
-    together = decode(EDIT.denoise, HALF, noised(x0, SIGMAS, DIFFUSION, noise), rounds=rounds)
+    together = decode(EDIT.denoise, HALF, noised(x0, SIGMAS, DIFFUSION, noise), descent=twice)
     for i in range(3):
-        alone = decode(EDIT.denoise, HALF, noised(x0[i : i + 1], SIGMAS, DIFFUSION, noise), rounds=rounds)
+        alone = decode(EDIT.denoise, HALF, noised(x0[i : i + 1], SIGMAS, DIFFUSION, noise), descent=twice)
         assert torch.equal(alone[0], together[i])
 
 
@@ -196,8 +209,8 @@ def test_steps_are_counted():
     decode(EDIT.denoise, HALF, retrace(trajectory), on_step=lambda i, n, x: done.append((i, n, x.shape)))
     assert done == [(i, 6, (1, 4, 8, 8)) for i in range(1, 7)]
     done.clear()
-    rounds = Rounds(3, DIFFUSION, seeded_noise(0))
-    decode(EDIT.denoise, HALF, retrace(trajectory), rounds=rounds, on_step=lambda i, n, x: done.append((i, n)))
+    thrice = descent(3, DIFFUSION, seeded_noise(0))
+    decode(EDIT.denoise, HALF, retrace(trajectory), descent=thrice, on_step=lambda i, n, x: done.append((i, n)))
     assert done == [(i, 12) for i in range(1, 13)]
 
 
@@ -223,7 +236,10 @@ def test_a_decoding_that_overflows_says_what_to_do():
     def overflowing(x, sigma):
         return (x.half() * 60000 * 60000).to(x)
 
-    with pytest.raises(ValueError, match="decoding ended in NaN or infinity; run the model in float32 or bfloat16"):
+    with pytest.raises(
+        ValueError,
+        match=r"decoding ended in NaN or infinity, which half precision .* run the model in float32 or bfloat16",
+    ):
         decode(overflowing, EVERYWHERE, retrace(inverted(standard_normal(1, 4, 8, 8))))
 
 
@@ -234,7 +250,7 @@ def test_a_decoding_that_overflows_says_what_to_do():
         ((1, 8, 8), "the mask is 1x8x8 but the latent is 2x4x8x8"),
         ((2, 1, 1, 8, 8), "the mask is 2x1x1x8x8 but the latent is 2x4x8x8"),
         ((2, 3, 8, 8), "the mask is 2x3x8x8 but the latent is 2x4x8x8"),
-        ((3, 1, 8, 8), "3 masks for 2 images; give one mask for all, or one for each"),
+        ((3, 1, 8, 8), "3 masks and 2 images do not fit together; give one for all, or one for each"),
     ],
 )
 def test_a_mask_that_does_not_fit_is_an_error_with_both_sizes(mask, message):

@@ -4,17 +4,8 @@ import pytest
 import torch
 from worlds import DIFFUSION, FLOW, Gaussian, standard_normal
 
-from diffedit_core.denoiser import (
-    Diffusion,
-    Flow,
-    check_strength,
-    direction,
-    levels_up_to,
-    paired_noise,
-    renoise,
-    seeded_noise,
-    step,
-)
+from diffedit_core.denoiser import Diffusion, Flow, check_strength, direction, levels_up_to, renoise
+from diffedit_core.solvers import step
 
 
 @pytest.mark.parametrize("process", [DIFFUSION, FLOW], ids=["diffusion", "flow"])
@@ -47,6 +38,15 @@ def test_same_input_is_what_a_diffusion_network_sees_unchanged():
     moved = DIFFUSION.same_input(x, 0.5, 3.0)
     torch.testing.assert_close(moved / math.sqrt(1 + 3.0**2), x / math.sqrt(1 + 0.5**2))
     assert torch.equal(FLOW.same_input(x, 0.5, 0.9), x)
+
+
+@pytest.mark.parametrize("process", [DIFFUSION, FLOW], ids=["diffusion", "flow"])
+def test_the_scales_are_what_the_process_adds_and_their_ratio_finds_its_level(process):
+    one, zero = torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    for sigma in (0.0, 0.01, 0.3, 0.8, 0.99):
+        picture, noise = process.scales(sigma)
+        assert picture == process.add(one, zero, sigma) and noise == process.add(zero, one, sigma)
+        assert process.at_ratio(noise / picture) == pytest.approx(sigma, rel=1e-12)
 
 
 @pytest.mark.parametrize("process", [DIFFUSION, FLOW], ids=["diffusion", "flow"])
@@ -92,45 +92,6 @@ def test_levels_up_to_takes_the_share_of_the_steps_that_strength_says():
     assert levels_up_to(0.01, full) == (0.0, 1.0)  # at least one step
     for tenths in range(1, 11):
         assert len(levels_up_to(tenths / 10, full)) == tenths + 1
-
-
-def test_a_draw_depends_on_seed_index_and_shape_alone():
-    shape = torch.Size((4, 8, 8))
-    first, again = seeded_noise(7), seeded_noise(7)
-    later = [first(i, shape) for i in (3, 0, 3)]  # order and repetition change nothing
-    assert torch.equal(later[0], later[2]) and torch.equal(later[0], again(3, shape))
-    assert not torch.equal(later[0], later[1])
-
-
-def test_no_draw_of_neighbouring_seeds_or_of_seeds_beyond_32_bits_repeats():
-    shape = torch.Size((4,))
-    seeds = [*range(20), 2**32, 2**32 + 1, 2**63, 2**64 - 1]  # torch's generator reads 32 bits of what it is given
-    draws = {tuple(seeded_noise(seed)(i, shape).tolist()) for seed in seeds for i in range(20)}
-    assert len(draws) == len(seeds) * 20
-
-
-def test_any_whole_number_is_a_seed():
-    for seed in (-1, 0, 2**64, 10**30):
-        assert seeded_noise(seed)(3, torch.Size((2, 2))).shape == (2, 2)
-
-
-def test_noise_leaves_the_global_generator_alone():
-    before = torch.get_rng_state()
-    seeded_noise(1)(0, torch.Size((4, 8, 8)))
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_draws_are_standard_normal():
-    values = torch.cat([seeded_noise(3)(i, torch.Size((4, 32, 32))).flatten() for i in range(16)])
-    assert abs(values.mean()) < 0.02 and abs(values.std() - 1) < 0.02
-
-
-def test_paired_noise_comes_in_opposites():
-    shape, plain = torch.Size((4, 8, 8)), seeded_noise(1)
-    paired = paired_noise(plain)
-    assert torch.equal(paired(0, shape), plain(0, shape))
-    assert torch.equal(paired(1, shape), -plain(0, shape))
-    assert torch.equal(paired(2, shape), plain(1, shape))
 
 
 def test_the_worlds_of_these_tests_solve_their_own_flow():

@@ -9,7 +9,7 @@ from pipelines import random_pipeline
 from worlds import standard_normal
 
 from diffedit_core.contrast import STATISTICS, contrast
-from diffedit_core.denoiser import seeded_noise
+from diffedit_core.draws import seeded_noise
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import RULES, threshold
 
@@ -24,6 +24,15 @@ def pipe():
 @pytest.fixture(scope="module")
 def host(pipe):
     return DiffusersHost(pipe)
+
+
+def under(host, text, guidance=1.0, negative=""):
+    """The host's denoiser of one text."""
+    return host.bind(target=text, negative=negative).denoiser("target", guidance)
+
+
+def under_both(host, source, target):
+    return host.bind(source=source, target=target).denoiser_pair("source", "target")
 
 
 def without_levels(pipe, **changes):
@@ -44,40 +53,59 @@ def test_the_prediction_is_the_schedulers_own_clean_latent(prediction, timestep)
         output = pipe.unet(z, timestep, encoder_hidden_states=host.embed("a cat").expand(2, -1, -1)).sample
     pipe.scheduler.set_timesteps(50)
     expected = pipe.scheduler.step(output, timestep, z).pred_original_sample
-    torch.testing.assert_close(host.denoiser("a cat")(LATENT, sigma), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(under(host, "a cat")(LATENT, sigma), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_guidance_leads_from_the_negative_text_to_the_text(host):
-    text, negative = (host.denoiser(t)(LATENT, 2.0) for t in ("a cat", "a dog"))
-    guided = host.denoiser("a cat", negative="a dog", guidance=7.5)(LATENT, 2.0)
+    text, negative = (under(host, t)(LATENT, 2.0) for t in ("a cat", "a dog"))
+    guided = under(host, "a cat", 7.5, negative="a dog")(LATENT, 2.0)
     torch.testing.assert_close(guided, negative + 7.5 * (text - negative), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("guidance", [1.0, 4.0])
-def test_a_pair_is_its_two_texts(host, guidance):
-    pair = host.denoiser_pair("a cat", "a dog", "a cow", guidance)(LATENT, 2.0)
+def test_a_pair_is_its_two_texts(host):
+    pair = under_both(host, "a cat", "a dog")(LATENT, 2.0)
     for together, text in zip(pair, ("a cat", "a dog"), strict=True):
-        alone = host.denoiser(text, "a cow", guidance)(LATENT, 2.0)
+        alone = under(host, text)(LATENT, 2.0)
         torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
 
 
 def test_every_row_through_the_network_is_counted(pipe):
     host = DiffusersHost(pipe)
     for call, rows in (
-        (host.denoiser("a cat"), 2),
-        (host.denoiser("a cat", guidance=3.0), 4),
-        (host.denoiser_pair("a cat", "a dog"), 4),
-        (host.denoiser_pair("a cat", "a dog", guidance=3.0), 6),
+        (under(host, "a cat"), 2),
+        (under(host, "a cat", 3.0), 4),
+        (under_both(host, "a cat", "a dog"), 4),
     ):
         before = host.evaluations
         call(LATENT, 1.0)
         assert host.evaluations - before == rows
 
 
+@pytest.mark.parametrize("role", ["source", "target", "negative", "inversion"])
+def test_a_role_has_its_own_text_and_the_empty_text_where_none_was_given(host, role):
+    bound = host.bind(**{role: "a cat"})
+    assert torch.equal(bound.denoiser(role)(LATENT, 2.0), under(host, "a cat")(LATENT, 2.0))
+    for other in {"source", "target", "negative", "inversion"} - {role}:
+        assert torch.equal(bound.denoiser(other)(LATENT, 2.0), under(host, "")(LATENT, 2.0))
+
+
+def test_texts_are_embedded_once_and_only_when_they_are_asked_for(pipe, monkeypatch):
+    host, embedded = DiffusersHost(pipe), []
+    embed = host.embed
+    monkeypatch.setattr(host, "embed", lambda text: [embedded.append(text), embed(text)][1])
+    bound = host.bind(source="a cat", target="a dog", negative="a cow", inversion="a pig")
+    assert embedded == []
+    for _ in range(2):
+        bound.denoiser("target")
+        bound.denoiser_pair("source", "target")
+    assert embedded == ["a dog", "a cat"]
+    bound.denoiser("inversion", 2.0)
+    assert embedded == ["a dog", "a cat", "a pig", "a cow"]
+
+
 @pytest.mark.parametrize("statistic", STATISTICS)
-@pytest.mark.parametrize("guidance", [1.0, 7.5])
-def test_equal_texts_give_exactly_0_and_an_empty_mask_on_a_real_network(host, statistic, guidance):
-    pair = host.denoiser_pair("a cat", "a cat", guidance=guidance)
+def test_equal_texts_give_exactly_0_and_an_empty_mask_on_a_real_network(host, statistic):
+    pair = under_both(host, "a cat", "a cat")
     heatmap = contrast(pair, LATENT, host.process, 2.0, noise=seeded_noise(0), draws=4, chunk=3, statistic=statistic)
     assert (heatmap == 0).all()
     for rule in RULES:
@@ -88,7 +116,7 @@ def test_chunk_and_batch_change_no_mask_on_a_real_network(host):
     """The network itself rounds differently in another batch, so heatmaps agree to rounding and masks to the cell."""
 
     def heatmap(latent, chunk):
-        pair = host.denoiser_pair("a cat", "a dog")
+        pair = under_both(host, "a cat", "a dog")
         return contrast(pair, latent, host.process, 2.0, noise=seeded_noise(0), draws=5, chunk=chunk)
 
     reference = heatmap(LATENT, 1)
@@ -115,22 +143,22 @@ def test_an_embedding_an_image_goes_to_its_image_in_every_chunk(host):
     """Draws go through together as [draw 0: image 0, image 1; draw 1: ...]: the texts must follow that order."""
     cat, dog = host.embed("a cat"), host.embed("a dog")
     x = torch.cat([LATENT, LATENT])
-    together = host.denoiser(torch.cat([cat, dog]))(x, 2.0)
+    together = under(host, torch.cat([cat, dog]))(x, 2.0)
     for row, text in enumerate((cat, dog, cat, dog)):
-        alone = host.denoiser(text)(x[row : row + 1], 2.0)
+        alone = under(host, text)(x[row : row + 1], 2.0)
         torch.testing.assert_close(together[row : row + 1], alone, rtol=1e-4, atol=1e-4)
 
 
 def test_embeddings_that_fit_no_batch_are_an_error_with_both_numbers(host):
     three = host.embed("a cat").expand(3, -1, -1)
     with pytest.raises(ValueError, match="3 texts for 2 images; give one text for all, or one for each"):
-        host.denoiser(three)(LATENT, 1.0)
+        under(host, three)(LATENT, 1.0)
 
 
 def test_a_text_too_long_is_cut_with_a_warning(host, caplog):
     with caplog.at_level(logging.WARNING, logger="diffedit_core"):
         cut = host.embed("a" * 200)
-    assert "the text is 202 tokens long, its end past 77 is not read" in caplog.text
+    assert "this text has 202 tokens, and only the first 77 are read" in caplog.text
     assert torch.equal(cut, host.embed("a" * 100))
 
 
@@ -173,14 +201,14 @@ def test_a_latent_becomes_a_picture_in_range(host):
 
 def test_encode_and_decode_leave_no_gradients(host):
     assert not host.encode(torch.rand(1, 16, 16, 3)).requires_grad
-    assert not host.denoiser("a cat")(LATENT, 1.0).requires_grad
+    assert not under(host, "a cat")(LATENT, 1.0).requires_grad
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_a_model_in_half_precision_predicts_in_float32(dtype):
-    exact = DiffusersHost(random_pipeline()).denoiser("a cat", guidance=3.0)(LATENT, 2.0)
+    exact = under(DiffusersHost(random_pipeline()), "a cat", 3.0)(LATENT, 2.0)
     host = DiffusersHost(random_pipeline().to(dtype))
-    prediction = host.denoiser("a cat", guidance=3.0)(LATENT, 2.0)
+    prediction = under(host, "a cat", 3.0)(LATENT, 2.0)
     assert prediction.dtype == torch.float32
     torch.testing.assert_close(prediction, exact, rtol=0.1, atol=0.3)
     picture = torch.rand(1, 16, 16, 3)
@@ -202,7 +230,7 @@ def test_zero_terminal_snr_is_finite_to_the_top(pipe):
     host = DiffusersHost(without_levels(pipe, **changes))
     sigmas = host.sigmas(10)
     assert 4000 < sigmas[-1] < 5000
-    assert host.denoiser("a cat")(LATENT * sigmas[-1], sigmas[-1]).isfinite().all()
+    assert under(host, "a cat")(LATENT * sigmas[-1], sigmas[-1]).isfinite().all()
 
 
 def test_the_host_leaves_the_pipelines_scheduler_as_it_was(pipe):
@@ -215,7 +243,7 @@ def test_the_host_leaves_the_pipelines_scheduler_as_it_was(pipe):
 def test_a_pipeline_survives_the_way_to_a_folder_and_back(tmp_path, host, pipe):
     pipe.save_pretrained(tmp_path / "model", safe_serialization=True)
     again = DiffusersHost.from_pretrained(tmp_path / "model")
-    assert torch.equal(again.denoiser("a cat")(LATENT, 2.0), host.denoiser("a cat")(LATENT, 2.0))
+    assert torch.equal(under(again, "a cat")(LATENT, 2.0), under(host, "a cat")(LATENT, 2.0))
 
 
 def test_pickled_weights_are_refused(tmp_path, pipe):
@@ -230,7 +258,7 @@ def test_a_folder_that_is_no_pipeline_is_named(tmp_path):
 
 
 def test_models_that_it_cannot_run_are_refused_by_name(pipe):
-    with pytest.raises(ValueError, match="the model predicts 'sample'; only epsilon and v_prediction are known"):
+    with pytest.raises(ValueError, match="the model predicts 'sample'; only epsilon and v_prediction are supported"):
         DiffusersHost(without_levels(pipe, prediction_type="sample"))
     two_encoders = without_levels(pipe)
     two_encoders.text_encoder_2 = pipe.text_encoder

@@ -10,20 +10,36 @@ from PIL import Image
 from pipelines import random_pipeline
 
 import diffedit_core
-from diffedit_core import EDIT_MASK, EditSettings, MaskSettings, decoding, edit, find_mask
+from diffedit_core import EditSettings, MaskSettings, decoding, edit, find_mask
 from diffedit_core.choosing import STRENGTHS, decode_best
 from diffedit_core.compositing import paste
-from diffedit_core.contrast import contrast
+from diffedit_core.contrast import STATISTICS, contrast, purist_contrast
 from diffedit_core.decoding import BACKGROUNDS
-from diffedit_core.denoiser import levels_up_to, paired_noise, seeded_noise
+from diffedit_core.denoiser import levels_up_to
+from diffedit_core.draws import Draws, paired_noise, seeded_noise
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import invert
-from diffedit_core.masks import RULES, cells, fast_mask, fit, threshold
+from diffedit_core.masks import RULES, cells, fit, threshold
 from diffedit_core.refine import Refinement, refine
+from diffedit_core.settings import FAST_EDIT, ContrastSettings, CutSettings, DecodingSettings, InversionSettings
+from diffedit_core.solvers import SOLVERS
 
-FEW = EditSettings(steps=4, strength=0.75, rounds=2, tries=2)
-QUICK = MaskSettings(draws=2)
 TEXTS = ("a bowl of fruits", "a bowl of pears")
+QUICK = MaskSettings(contrast=ContrastSettings(draws=2))
+FEW = EditSettings(
+    mask=QUICK,
+    inversion=InversionSettings(steps=4, strength=0.75),
+    decoding=DecodingSettings(rounds=2, tries=2),
+    room=0,
+)
+
+
+def finding(cut: str = "otsu", refinement: Refinement = QUICK.refinement, **contrast) -> MaskSettings:
+    """The quick mask, but for what is named."""
+    return MaskSettings(replace(QUICK.contrast, **contrast), CutSettings(cut), refinement)
+
+
+FAST = finding(cut="fast", statistic="mean_abs")
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +60,11 @@ def some_mask(height: int = 50, width: int = 70) -> torch.Tensor:
 
 
 def test_the_front_door_is_what_the_package_shows():
-    assert set(diffedit_core.__all__) == {"EDIT_MASK", "Edit", "EditSettings", "MaskSettings", "edit", "find_mask"}
+    assert set(diffedit_core.__all__) == {"Edit", "EditSettings", "MaskSettings", "edit", "find_mask"}
 
 
 def test_an_edit_keeps_the_size_and_every_pixel_outside_its_mask(host, picture):
-    result = edit(host, picture, *TEXTS, finding=QUICK, editing=FEW)
+    result = edit(host, picture, *TEXTS, how=FEW)
     assert result.picture.shape == picture.shape and result.mask.shape == (1, 50, 70)
     assert result.heatmap.shape == (1, 7, 9)  # of the latent
     assert 0 < result.mask.mean() < 1
@@ -60,9 +76,9 @@ def test_an_edit_keeps_the_size_and_every_pixel_outside_its_mask(host, picture):
 @pytest.mark.parametrize("background", BACKGROUNDS)
 @pytest.mark.parametrize("soft", [False, True])
 def test_a_mask_of_ones_own_is_taken_as_it_is(host, picture, background, soft):
-    mask = some_mask()
+    mask, how = some_mask(), replace(FEW, decoding=replace(FEW.decoding, background=background, soft=soft))
     before = host.evaluations
-    result = edit(host, picture, *TEXTS, mask=mask, editing=replace(FEW, background=background, soft=soft))
+    result = edit(host, picture, *TEXTS, mask=mask, how=how)
     assert torch.equal(result.mask, mask) and result.heatmap is None
     assert torch.equal(result.picture[mask == 0], picture[mask == 0])
     assert not torch.equal(result.picture[mask == 1], picture[mask == 1])
@@ -72,151 +88,186 @@ def test_a_mask_of_ones_own_is_taken_as_it_is(host, picture, background, soft):
 
 
 def test_seeds_reproduce_and_differ(host, picture):
-    noised = replace(FEW, background="noised")
+    noised = replace(FEW, decoding=replace(FEW.decoding, background="noised"))
 
     def run(seed):
-        return edit(host, picture, *TEXTS, finding=QUICK, editing=noised, seed=seed)
+        return edit(host, picture, *TEXTS, how=noised, seed=seed)
 
     first, again, other = run(1), run(1), run(2)
     assert torch.equal(first.picture, again.picture) and torch.equal(first.mask, again.mask)
     assert torch.equal(first.heatmap, again.heatmap) and not torch.equal(first.heatmap, other.heatmap)
 
 
-@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize(("soft", "solver"), [(False, "ddim"), *((True, solver) for solver in SOLVERS)])
 @pytest.mark.parametrize("background", BACKGROUNDS)
-def test_every_setting_of_the_decoding_reaches_its_place(host, picture, background, soft):
+def test_every_setting_of_the_edit_reaches_its_place(host, picture, background, soft, solver):
     """By hand, from the modules: inversion, background, decoding, pasting."""
     picture, mask = picture[:, :48, :64], some_mask(48, 64)
     how = EditSettings(
-        steps=4,
-        strength=0.75,
-        guidance=5.0,
-        rounds=2,
-        tries=3,
-        negative="blurred",
-        background=background,
-        soft=soft,
-        inversion_text="fruits",
-        inversion_guidance=1.5,
-        iterations=1,
-        feather=3.0,
+        inversion=InversionSettings(steps=4, strength=0.75, guidance=1.5, iterations=1),
+        decoding=DecodingSettings(guidance=5.0, rounds=2, tries=3, background=background, soft=soft, solver=solver),
+        rim=3.0,
     )
-    result = edit(host, picture, *TEXTS, mask=mask, editing=how, seed=9)
+    texts = {"negative": "blurred", "inversion": "fruits"}
+    result = edit(host, picture, *TEXTS, **texts, mask=mask, how=how, seed=9)
 
+    model = host.bind(source=TEXTS[0], target=TEXTS[1], **texts)
     x0, sigmas = host.encode(picture), levels_up_to(0.75, host.sigmas(4))
-    invert_under = host.denoiser("fruits", guidance=1.5)
-    trajectory = invert(invert_under, x0, host.process, sigmas, iterations=1)
+    trajectory = invert(model.denoiser("inversion", 1.5), x0, host.process, sigmas, iterations=1)
     outside = {
         "retrace": decoding.retrace(trajectory),
         "noised": decoding.noised(x0, sigmas, host.process, seeded_noise(9)),
-        "source": decoding.source(trajectory, host.denoiser(TEXTS[0], "blurred", 5.0)),
+        "source": decoding.source(trajectory, model.denoiser("source", 5.0)),
     }[background]
     planes = cells(mask, (6, 8), soft)[:, None]
-    rounds = decoding.Rounds(2, host.process, seeded_noise(9))
-    denoise, pair = host.denoiser(TEXTS[1], "blurred", 5.0), host.denoiser_pair(*TEXTS)
-    latent = decode_best(denoise, pair, planes, outside, rounds=rounds, tries=3)
+    denoise, pair = model.denoiser("target", 5.0), model.denoiser_pair("source", "target")
+    by_hand = {"process": host.process, "draws": Draws.of(9), "rounds": 2, "solver": solver, "tries": 3}
+    latent = decode_best(denoise, pair, planes, outside, **by_hand)
     assert torch.equal(result.picture, paste(picture, host.decode(latent), mask, 3.0))
 
 
 @pytest.mark.parametrize(
-    ("finding", "statistic", "noise"),
+    ("settings", "statistic", "noise"),
     [
-        (replace(QUICK, draws=4), "signed", seeded_noise(3)),
-        (replace(QUICK, draws=4, statistic="mean_abs"), "mean_abs", seeded_noise(3)),
-        (replace(QUICK, draws=4, paired=True), "signed", paired_noise(seeded_noise(3))),
-        (replace(QUICK, draws=4, fast=True), "mean_abs", seeded_noise(3)),
+        ({}, "signed", seeded_noise(3)),
+        ({"statistic": "mean_abs"}, "mean_abs", seeded_noise(3)),
+        ({"paired": True}, "signed", paired_noise(seeded_noise(3))),
+        ({"cut": "fast", "statistic": "mean_abs"}, "mean_abs", seeded_noise(3)),
+        ({"cut": "top"}, "signed", seeded_noise(3)),
     ],
 )
-def test_every_setting_of_the_contrast_reaches_its_place(host, picture, finding, statistic, noise):
+def test_every_setting_of_the_contrast_reaches_its_place(host, picture, settings, statistic, noise):
     picture = picture[:, :48, :64]
-    finding = replace(finding, strength=0.7, refinement=Refinement())
-    mask, heatmap = find_mask(host, picture, *TEXTS, finding=finding, seed=3)
+    how = finding(draws=4, strength=0.7, refinement=Refinement(), **settings)
+    mask, heatmap = find_mask(host, picture, *TEXTS, how=how, seed=3)
     x0, sigma = host.encode(picture), host.process.sigma_at(0.7)
-    by_hand = contrast(host.denoiser_pair(*TEXTS), x0, host.process, sigma, noise=noise, draws=4, statistic=statistic)
+    pair = host.bind(source=TEXTS[0], target=TEXTS[1]).denoiser_pair("source", "target")
+    by_hand = contrast(pair, x0, host.process, sigma, noise=noise, draws=4, statistic=statistic)
     assert torch.equal(heatmap, by_hand)
-    expected = (fit(fast_mask(by_hand), (48, 64)) > 0.5) if finding.fast else threshold(fit(by_hand, (48, 64)))
-    assert torch.equal(mask, expected.float())
+    if how.cut.rule == "fast":
+        expected = (fit(threshold(by_hand, "fast"), (48, 64)) > 0.5).float()
+    else:
+        expected = threshold(fit(by_hand, (48, 64)), how.cut.rule)
+    assert torch.equal(mask, expected)
+
+
+def test_every_setting_of_the_purist_contrast_reaches_its_place(host, picture):
+    picture = picture[:, :48, :64]
+    how = finding(steps=4, strength=0.5, guidance=3.0, statistic="mean_abs", paired=True)
+    _, heatmap = find_mask(host, picture, *TEXTS, negative="blurred", how=how, seed=3)
+    model = host.bind(source=TEXTS[0], target=TEXTS[1], negative="blurred")
+    denoisers = (model.denoiser(role, 3.0) for role in ("source", "target"))
+    noise = {"noise": paired_noise(seeded_noise(3)), "draws": 2}
+    by_hand = purist_contrast(
+        *denoisers, host.encode(picture), host.process, host.sigmas(4)[:3], statistic="mean_abs", **noise
+    )
+    assert torch.equal(heatmap, by_hand)
+
+
+def test_fast_edit_is_its_own_mask_and_plain_inpainting(host, picture):
+    """By hand, from the modules, with the settings of FastDiffEdit's blog."""
+    picture = picture[:, :48, :64]
+    result = edit(host, picture, *TEXTS, how=FAST_EDIT, seed=5)
+    model = host.bind(source=TEXTS[0], target=TEXTS[1])
+    x0, noise = host.encode(picture), seeded_noise(5)
+    pair = model.denoiser_pair("source", "target")
+    heatmap = contrast(pair, x0, host.process, host.process.sigma_at(0.5), noise=noise, draws=20)
+    assert torch.equal(result.heatmap, heatmap)
+    mask = (fit(threshold(heatmap, "fast"), (48, 64)) > 0.5).float()
+    assert torch.equal(result.mask, mask)
+    outside = decoding.noised(x0, host.sigmas(20)[:15], host.process, noise)
+    latent = decoding.decode(model.denoiser("target", 7.5), cells(mask, (6, 8), soft=False)[:, None], outside)
+    assert torch.equal(result.picture, paste(picture, host.decode(latent), mask, 1.0))
 
 
 def test_an_edit_gives_what_is_found_room_and_the_mask_command_does_not(host, picture):
     found, _ = find_mask(host, picture, *TEXTS)
-    room = EDIT_MASK.refinement.grow
-    assert room > 0 and MaskSettings().refinement.grow == 0
-    assert torch.equal(edit(host, picture, *TEXTS, editing=FEW).mask, refine(found, Refinement(grow=room)))
+    room = EditSettings().room
+    assert room > 0 and MaskSettings().refinement.grow == EditSettings().mask.refinement.grow == 0
+    roomy = replace(FEW, mask=MaskSettings(), room=room)
+    assert torch.equal(edit(host, picture, *TEXTS, how=roomy).mask, refine(found, Refinement(grow=room)))
+    mask = some_mask()  # one's own gets no room
+    assert torch.equal(edit(host, picture, *TEXTS, mask=mask, how=roomy).mask, mask)
+
+
+def test_room_comes_on_top_of_growing(host, picture):
+    grown = finding(refinement=replace(QUICK.refinement, grow=3))
+    by_room = edit(host, picture, *TEXTS, how=replace(FEW, mask=grown, room=2)).mask
+    mask, _ = find_mask(host, picture, *TEXTS, how=finding(refinement=replace(QUICK.refinement, grow=5)))
+    assert torch.equal(by_room, mask)
 
 
 def test_a_schedule_that_cannot_be_is_refused_before_the_work(host, picture):
     before = host.evaluations
-    with pytest.raises(ValueError, match="steps is 1001"):
-        edit(host, picture, *TEXTS, finding=QUICK, editing=replace(FEW, steps=1001))
+    with pytest.raises(ValueError, match="steps is 1000; this model's schedule has no more than 999 steps"):
+        edit(host, picture, *TEXTS, how=replace(FEW, inversion=InversionSettings(steps=1000)))
     assert host.evaluations == before
 
 
 def test_find_mask_is_the_edits_first_step(host, picture):
-    for finding in (QUICK, replace(QUICK, fast=True), replace(QUICK, refinement=Refinement(grow=2))):
-        mask, heatmap = find_mask(host, picture, *TEXTS, finding=finding, seed=3)
-        result = edit(host, picture, *TEXTS, finding=finding, editing=FEW, seed=3)
+    for how in (QUICK, FAST, finding(refinement=Refinement(grow=2))):
+        mask, heatmap = find_mask(host, picture, *TEXTS, how=how, seed=3)
+        result = edit(host, picture, *TEXTS, how=replace(FEW, mask=how), seed=3)
         assert torch.equal(mask, result.mask) and torch.equal(heatmap, result.heatmap)
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_every_rule_and_the_fast_mask_give_binary_masks_of_the_pictures_size(host, picture, rule):
-    for finding in (replace(QUICK, rule=rule), replace(QUICK, fast=True), replace(QUICK, rule=rule, paired=True)):
-        mask, _ = find_mask(host, picture, *TEXTS, finding=finding)
+def test_every_rule_gives_binary_masks_of_the_pictures_size(host, picture, rule):
+    for how in (finding(rule), finding(rule, statistic="mean_abs"), finding(rule, paired=True)):
+        mask, _ = find_mask(host, picture, *TEXTS, how=how)
         assert mask.shape == (1, 50, 70) and set(mask.unique().tolist()) <= {0.0, 1.0}
 
 
 def test_the_refinement_is_applied_with_picture_and_heatmap(host, picture):
     picture = picture[:, :48, :64]
     how = Refinement(edge_snap="grabcut", min_island=0.01)
-    plain, heatmap = find_mask(host, picture, *TEXTS, finding=replace(QUICK, refinement=Refinement()))
-    refined, _ = find_mask(host, picture, *TEXTS, finding=replace(QUICK, refinement=how))
+    plain, heatmap = find_mask(host, picture, *TEXTS, how=finding(refinement=Refinement()))
+    refined, _ = find_mask(host, picture, *TEXTS, how=finding(refinement=how))
     assert torch.equal(refined, refine(plain, how, picture=picture, heatmap=heatmap))
 
 
 def test_the_purist_mask_runs_every_step_of_both_texts(host, picture):
     before = host.evaluations
-    purist = replace(QUICK, steps=4, strength=0.5)
-    mask, _ = find_mask(host, picture, *TEXTS, finding=purist)
+    mask, _ = find_mask(host, picture, *TEXTS, how=finding(steps=4, strength=0.5))
     assert host.evaluations - before == 2 * 2 * 2 * 2  # draws, texts, steps, guidance
     assert 0 < mask.mean() < 1
 
 
 def test_equal_texts_change_nothing_and_say_so(host, picture, caplog):
-    for finding in (QUICK, replace(QUICK, fast=True), replace(QUICK, steps=2)):
+    for how in (QUICK, FAST, finding(steps=2)):
         caplog.clear()
         with caplog.at_level(logging.WARNING, logger="diffedit_core"):
-            result = edit(host, picture, TEXTS[0], TEXTS[0], finding=finding, editing=FEW)
+            result = edit(host, picture, TEXTS[0], TEXTS[0], how=replace(FEW, mask=how))
         assert torch.equal(result.picture, picture) and (result.mask == 0).all() and (result.heatmap == 0).all()
         assert "the mask is empty: the two texts make no difference to this picture" in caplog.text
 
 
 def test_a_mask_of_nearly_everything_is_warned_about(host, picture, caplog):
     with caplog.at_level(logging.WARNING, logger="diffedit_core"):
-        edit(host, picture, *TEXTS, mask=torch.ones(1, 50, 70), editing=FEW)
+        edit(host, picture, *TEXTS, mask=torch.ones(1, 50, 70), how=FEW)
     assert "the mask covers 100 % of the picture" in caplog.text
 
 
 def test_pil_pictures_come_in_as_they_are(host):
     pixels = np.random.default_rng(0).integers(0, 256, (24, 32, 3)).astype(np.uint8)
-    by_image = edit(host, Image.fromarray(pixels), *TEXTS, finding=QUICK, editing=FEW)
-    by_tensor = edit(host, torch.from_numpy(pixels)[None] / 255, *TEXTS, finding=QUICK, editing=FEW)
+    by_image = edit(host, Image.fromarray(pixels), *TEXTS, how=FEW)
+    by_tensor = edit(host, torch.from_numpy(pixels)[None] / 255, *TEXTS, how=FEW)
     assert torch.equal(by_image.picture, by_tensor.picture)
 
 
 def test_several_texts_a_side_are_one_averaged_text(host, picture):
     averaged = tuple(host.embed([text, f"a photo of {text}"]) for text in TEXTS)
     lists = [[text, f"a photo of {text}"] for text in TEXTS]
-    by_lists = edit(host, picture, *lists, finding=QUICK, editing=FEW)
-    by_embeddings = edit(host, picture, *averaged, finding=QUICK, editing=FEW)
+    by_lists = edit(host, picture, *lists, how=FEW)
+    by_embeddings = edit(host, picture, *averaged, how=FEW)
     assert torch.equal(by_lists.picture, by_embeddings.picture)
 
 
 def test_a_batch_is_edited_as_if_each_were_alone(host):
     pictures = torch.rand(3, 24, 32, 3, generator=torch.Generator().manual_seed(1))
-    together = edit(host, pictures, *TEXTS, finding=QUICK, editing=FEW)
+    together = edit(host, pictures, *TEXTS, how=FEW)
     for i in range(3):
-        alone = edit(host, pictures[i : i + 1], *TEXTS, finding=QUICK, editing=FEW)
+        alone = edit(host, pictures[i : i + 1], *TEXTS, how=FEW)
         assert torch.equal(together.mask[i : i + 1], alone.mask)
         torch.testing.assert_close(together.picture[i : i + 1], alone.picture, rtol=0, atol=2e-3)
 
@@ -228,7 +279,7 @@ def test_progress_names_its_stages_and_counts_their_steps(host, picture):
         seen[stage] = []
         return lambda done, total, x0: seen[stage].append((done, total))
 
-    edit(host, picture, *TEXTS, finding=QUICK, editing=FEW, progress=progress)
+    edit(host, picture, *TEXTS, how=FEW, progress=progress)
     assert list(seen) == ["mask", "invert", "decode"]
     assert seen["mask"] == [(1, 2), (2, 2)]
     assert seen["invert"] == [(1, 3), (2, 3), (3, 3)]
@@ -248,54 +299,56 @@ def test_an_edit_can_be_interrupted_in_every_stage_and_run_again(host, picture, 
         return on_step
 
     with pytest.raises(InterruptedError):
-        edit(host, picture, *TEXTS, finding=QUICK, editing=FEW, progress=progress)
+        edit(host, picture, *TEXTS, how=FEW, progress=progress)
     assert torch.equal(picture, before)
-    whole, again = (edit(host, picture, *TEXTS, finding=QUICK, editing=FEW).picture for _ in range(2))
+    whole, again = (edit(host, picture, *TEXTS, how=FEW).picture for _ in range(2))
     assert torch.equal(whole, again)
 
 
 def test_inputs_are_never_changed(host, picture):
     mask, before = some_mask(), picture.clone()
-    edit(host, picture, *TEXTS, mask=mask, editing=replace(FEW, soft=True))
-    find_mask(host, picture, *TEXTS, finding=replace(QUICK, refinement=Refinement(grow=3, feather=2.0)))
+    edit(host, picture, *TEXTS, mask=mask, how=replace(FEW, decoding=replace(FEW.decoding, soft=True)))
+    find_mask(host, picture, *TEXTS, how=finding(refinement=Refinement(grow=3, feather=2.0)))
     assert torch.equal(picture, before) and torch.equal(mask, some_mask())
 
 
 def test_a_mask_of_another_size_is_an_error_with_both_sizes(host, picture):
     with pytest.raises(ValueError, match="the mask is 35x25 but the picture is 70x50; draw the mask on this picture"):
-        edit(host, picture, *TEXTS, mask=some_mask(25, 35), editing=FEW)
+        edit(host, picture, *TEXTS, mask=some_mask(25, 35), how=FEW)
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("part", "settings", "message"),
     [
-        ({"background": "green"}, "background is 'green'; it must be one of retrace, noised, source"),
-        ({"strength": 0.0}, "strength is 0.0; it must be above 0"),
-        ({"strength": 1.5}, "strength is 1.5; it must be above 0"),
-        ({"iterations": -1}, "iterations is -1"),
-        ({"rounds": 0}, "rounds is 0; it must be at least 1"),
-        ({"tries": 0}, "tries is 0; it must be at least 1"),
-        ({"steps": 0}, "steps is 0; it must be from 1 to 1000"),
+        ("decoding", {"background": "green"}, f"background is 'green'; it must be one of {', '.join(BACKGROUNDS)}"),
+        ("inversion", {"strength": 0.0}, "strength is 0.0; it must be from 0.01 to 1"),
+        ("inversion", {"strength": 1.5}, "strength is 1.5; it must be from 0.01 to 1"),
+        ("inversion", {"iterations": -1}, "iterations is -1; it must be from 0 to 20"),
+        ("decoding", {"rounds": 0}, "rounds is 0; it must be from 1 to 20"),
+        ("decoding", {"tries": 0}, "tries is 0; it must be from 1 to 64"),
+        ("inversion", {"steps": 0}, "steps is 0; it must be from 1 to 1000"),
+        ("inversion", {"steps": 1001}, "steps is 1001; it must be from 1 to 1000"),
     ],
 )
-def test_settings_of_the_edit_that_cannot_be_are_named(host, picture, settings, message):
+def test_settings_of_the_edit_that_cannot_be_are_named(part, settings, message):
+    """Where they are made, before any work is done."""
     with pytest.raises(ValueError, match=message):
-        edit(host, picture, *TEXTS, mask=some_mask(), editing=replace(FEW, **settings))
+        replace(getattr(FEW, part), **settings)
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("part", "settings", "message"),
     [
-        ({"strength": 0.0}, "strength is 0.0; it must be above 0"),
-        ({"draws": 0}, "draws is 0"),
-        ({"statistic": "median"}, "statistic is 'median'"),
-        ({"rule": "best"}, "rule is 'best'"),
-        ({"rule": "top", "value": 2.0}, "rule 'top' was given 2.0"),
+        ("contrast", {"strength": 0.0}, "strength is 0.0; it must be from 0.01 to 1"),
+        ("contrast", {"draws": 0}, "draws is 0; it must be from 1 to 1000"),
+        ("contrast", {"statistic": "median"}, f"statistic is 'median'; it must be one of {', '.join(STATISTICS)}"),
+        ("cut", {"rule": "best"}, f"rule is 'best'; it must be one of {', '.join(RULES)}"),
+        ("cut", {"rule": "top", "value": 2.0}, "rule 'top' was given 2.0; it must be from 0 to 1"),
     ],
 )
-def test_settings_of_the_mask_that_cannot_be_are_named(host, picture, settings, message):
+def test_settings_of_the_mask_that_cannot_be_are_named(part, settings, message):
     with pytest.raises(ValueError, match=message):
-        find_mask(host, picture, *TEXTS, finding=replace(QUICK, **settings))
+        replace(getattr(QUICK, part), **settings)
 
 
 def test_a_network_that_overflows_is_an_error_and_no_full_mask(picture):
@@ -304,19 +357,4 @@ def test_a_network_that_overflows_is_an_error_and_no_full_mask(picture):
     with torch.no_grad():
         pipe.unet.conv_out.weight.fill_(3e38)
     with pytest.raises(ValueError, match=r"NaN or infinity, which half precision \(fp16\) often causes"):
-        edit(DiffusersHost(pipe), picture, *TEXTS, finding=QUICK, editing=FEW)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        lambda: MaskSettings(rule="best"),
-        lambda: MaskSettings(rule="top", value=2.0),
-        lambda: MaskSettings(strength=0.0),
-        lambda: EditSettings(background="green"),
-        lambda: EditSettings(strength=1.5),
-    ],
-)
-def test_settings_are_refused_before_any_work_is_done(wrong):
-    with pytest.raises(ValueError, match=r"must be|it takes"):
-        wrong()
+        edit(DiffusersHost(pipe), picture, *TEXTS, how=FEW)

@@ -3,7 +3,8 @@ import torch
 from worlds import DIFFUSION, FLOW, FlowGaussian, Gaussian, TwoPeaks, levels, order, standard_normal
 
 from diffedit_core.decoding import decode, retrace
-from diffedit_core.inversion import invert, rms, round_trip_error
+from diffedit_core.inversion import Trajectory, invert, rms, round_trip_error
+from diffedit_core.solvers import SOLVERS
 
 WORLDS = {"diffusion": (DIFFUSION, Gaussian(0.7), 3.0), "flow": (FLOW, FlowGaussian(0.7), 0.8)}
 EVERYWHERE = torch.ones(1, 1, 8, 8)
@@ -52,6 +53,19 @@ def test_the_trajectory_keeps_every_level_the_clean_latent_first():
     assert trajectory.latents.shape == (6, 2, 4, 8, 8) and trajectory.sigmas == sigmas
     assert torch.equal(trajectory.clean, x0)
     assert torch.equal(trajectory.noisiest, trajectory.latents[5])
+
+
+def test_a_clean_latent_alone_is_not_inverted_and_says_so():
+    clean = Trajectory(standard_normal(1, 2, 4, 8, 8), levels(2.0, 5))
+    assert torch.equal(clean.clean, standard_normal(1, 2, 4, 8, 8)[0])
+    with pytest.raises(ValueError, match="this picture is not inverted; invert it, or use a background that needs no"):
+        _ = clean.noisiest
+    with pytest.raises(ValueError, match="this picture is not inverted"):
+        retrace(clean)
+
+
+def test_a_trajectory_says_whose_step_it_undoes():
+    assert invert(Gaussian().denoise, standard_normal(1, 4, 4, 4), DIFFUSION, levels(1.0, 3)).solver in SOLVERS
 
 
 def test_the_model_is_asked_at_the_levels_above_0_alone():
@@ -133,7 +147,7 @@ def test_an_inversion_that_overflows_says_what_to_turn():
     def overflowing(x, sigma):
         return (x.half() * 60000 * 60000).to(x)
 
-    with pytest.raises(ValueError, match=r"NaN or infinity: half precision \(fp16\) or guidance above 3"):
+    with pytest.raises(ValueError, match=r"NaN or infinity, which half precision \(fp16\) or guidance above 3"):
         invert(overflowing, standard_normal(1, 4, 4, 4), DIFFUSION, levels(1.0, 3))
 
 

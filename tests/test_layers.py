@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = ROOT / "diffedit_core"
-PROGRAM = ("cli", "commands", "demo", "flags", "outputs", "reporting")  # the command line, which runs a model
-METHOD = sorted(path for path in CORE.glob("*.py") if path.stem not in PROGRAM)
+HOSTS = CORE / "hosts"
+METHOD = sorted(CORE.glob("*.py"))  # beside it stand the folders that bring a model: cli, hosts and toybox
 HOSTS_OF_THE_WORLD = {"comfy", "comfy_api", "comfy_extras", "folder_paths", "diffusers", "transformers", "accelerate"}
 
 
@@ -43,8 +43,8 @@ def imports_of(path: Path, package: str = "") -> set[str]:
 def test_the_method_imports_no_host(path):
     names = imports_of(path)
     assert not forbidden(names, *HOSTS_OF_THE_WORLD)
-    assert not forbidden(names, "pack.diffedit_core.hosts", "pack.diffedit_core.toybox", "pack.nodes", "nodes")
-    assert not forbidden(names, *(f"pack.diffedit_core.{name}" for name in PROGRAM))
+    assert not forbidden(names, *(f"pack.diffedit_core.{folder}" for folder in ("cli", "hosts", "toybox")))
+    assert not forbidden(names, "pack.nodes", "nodes")
 
 
 def test_importing_the_method_loads_no_host():
@@ -58,27 +58,29 @@ def loaded_by(*modules: str) -> set[str]:
     listing = f"import sys, {', '.join(modules)}; print(*sys.modules, sep='\\n')"
     done = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True, cwd=ROOT.parent)
     names = set(done.stdout.split())
-    return forbidden(names, *HOSTS_OF_THE_WORLD, "nodes", "diffedit_core.hosts", "diffedit_core.toybox")
+    folders = (f"diffedit_core.{folder}" for folder in ("cli", "hosts", "toybox"))
+    return forbidden(names, *HOSTS_OF_THE_WORLD, "nodes", *folders)
 
 
-@pytest.mark.parametrize("path", sorted((CORE / "hosts").glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(HOSTS.rglob("*.py")), ids=lambda path: str(path.relative_to(HOSTS)))
 def test_a_host_knows_the_core_and_its_own_world_alone(path):
     names = imports_of(path)
     theirs = {"comfy", "comfy_api", "comfy_extras", "folder_paths"}
-    others = HOSTS_OF_THE_WORLD - theirs if path.stem.startswith("comfyui") else theirs
-    if path.stem == "comfyui_demo":  # hands the bundled model to ComfyUI
-        others = others - {"diffusers", "transformers"}
-    else:
+    is_comfyui = path.relative_to(HOSTS).parts[0] == "comfyui"
+    if path != HOSTS / "comfyui" / "demo.py":  # which hands the bundled model to ComfyUI
         assert not forbidden(names, "pack.diffedit_core.toybox")
-    assert not forbidden(names, *others)
-    assert not forbidden(names, "pack.nodes", "nodes", *(f"pack.diffedit_core.{name}" for name in PROGRAM))
+    assert not forbidden(names, *(HOSTS_OF_THE_WORLD - theirs if is_comfyui else theirs))
+    assert not forbidden(
+        names, "pack.diffedit_core.hosts.diffusers" if is_comfyui else "pack.diffedit_core.hosts.comfyui"
+    )
+    assert not forbidden(names, "pack.nodes", "nodes", "pack.diffedit_core.cli")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "nodes").glob("*.py")), ids=lambda path: path.stem)
 def test_nodes_know_comfyui_and_not_diffusers(path):
     names = imports_of(path)
     assert not forbidden(names, "diffusers", "transformers", "accelerate", "pack.diffedit_core.hosts.diffusers")
-    assert not forbidden(names, *(f"pack.diffedit_core.{name}" for name in PROGRAM))
+    assert not forbidden(names, "pack.diffedit_core.cli")
     assert not forbidden(names, "diffedit_core", "nodes")  # inside ComfyUI the pack is loaded by its path
 
 
@@ -94,7 +96,7 @@ def test_the_root_hands_over_the_entry_point_and_imports_nothing_else():
 
 def test_the_checks_can_fail():
     """On sources that break every rule in turn, in every way an import can be written."""
-    core, host = "pack.diffedit_core.masks", "pack.diffedit_core.hosts.comfyui"
+    core, host = "pack.diffedit_core.masks", "pack.diffedit_core.hosts.comfyui.stages"
     for source, module, name in (
         ("import comfy.samplers", core, "comfy"),
         ("from diffusers import DDIMScheduler", core, "diffusers"),
@@ -103,8 +105,9 @@ def test_the_checks_can_fail():
         ("from . import hosts", core, "pack.diffedit_core.hosts"),
         ("from ..nodes import fields", core, "pack.nodes"),
         ("from .. import nodes", core, "pack.nodes"),
-        ("from ...nodes.fields import MODEL", host, "pack.nodes.fields"),
-        ("from ..cli import main", host, "pack.diffedit_core.cli"),
+        ("from ....nodes.fields import MODEL", host, "pack.nodes.fields"),
+        ("from ...cli import main", host, "pack.diffedit_core.cli"),
+        ("from ..diffusers import DiffusersHost", host, "pack.diffedit_core.hosts.diffusers"),
     ):
         assert forbidden(imports(source, module), name), source
     assert not forbidden(imports("import comfyish\nfrom .hosting import x", core), "comfy", "pack.diffedit_core.hosts")

@@ -13,7 +13,7 @@ from diffedit_core.masks import (
     cells,
     cover,
     coverage,
-    fast_mask,
+    cut,
     fit,
     otsu_threshold,
     threshold,
@@ -124,11 +124,32 @@ def test_fast_mask_is_above_the_mean_grown_by_one_cell():
     heatmap[0, 4, 4], heatmap[0, 0, 8] = 1.0, 1.0
     expected = torch.zeros(1, 9, 9)
     expected[0, 3:6, 3:6], expected[0, :2, 7:] = 1, 1
-    assert torch.equal(fast_mask(heatmap), expected)
+    assert torch.equal(threshold(heatmap, "fast"), expected)
 
 
 def test_fast_mask_without_contrast_is_empty():
-    assert (fast_mask(torch.ones(1, 8, 8)) == 0).all()
+    assert (threshold(torch.ones(1, 8, 8), "fast") == 0).all()
+
+
+def test_fast_masks_rise_with_their_value_and_frames_do_not_grow_into_one_another():
+    heatmap = standard_normal(2, 3, 12, 12, dtype=torch.float32).abs()
+    grown = [threshold(heatmap, "fast", value) for value in (0.0, 1.0, 2.0)]
+    assert (grown[0] >= grown[1]).all() and (grown[1] >= grown[2]).all() and not torch.equal(grown[0], grown[2])
+    spot = torch.zeros(1, 3, 9, 9)
+    spot[0, 1, 4, 4] = 1
+    expected = torch.zeros(1, 3, 9, 9)
+    expected[0, 1, 3:6, 3:6] = 1
+    assert torch.equal(threshold(spot, "fast"), expected)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_heatmap_is_brought_to_size_before_it_is_cut_but_where_the_rule_sees_cells(rule):
+    heatmap, size = standard_normal(2, 8, 8, dtype=torch.float32).abs(), (50, 70)
+    mask = cut(heatmap, size, rule, 0.5)
+    assert mask.shape == (2, 50, 70) and set(mask.unique().tolist()) == {0.0, 1.0}
+    first, last = threshold(fit(heatmap, size), rule, 0.5), (fit(threshold(heatmap, rule, 0.5), size) > 0.5).float()
+    assert torch.equal(mask, last if rule == "fast" else first) and not torch.equal(first, last)
+    assert torch.equal(cut(heatmap, size, rule), cut(heatmap, size, rule, RULES[rule].default))
 
 
 @pytest.mark.parametrize("size", [(24, 40), (5, 10), (8, 80)])
@@ -228,16 +249,17 @@ def test_a_heatmap_with_nan_is_an_error_that_names_half_precision(value):
 @pytest.mark.parametrize(
     ("rule", "value", "message"),
     [
-        ("median", None, "rule is 'median'; it must be one of otsu, ratio, minmax, zscore, top"),
-        ("top", 1.5, r"rule 'top' was given 1.5; it takes 0 to 1 \(keep this share"),
-        ("minmax", -0.1, r"rule 'minmax' was given -0.1; it takes 0 to 1 \(the paper"),
-        ("ratio", -1.0, r"rule 'ratio' was given -1.0; it takes 0 to inf \(diffusers"),
-        ("otsu", -1.0, r"rule 'otsu' was given -1.0; it takes 0 to inf \(factor"),
-        ("zscore", math.nan, r"rule 'zscore' was given nan; it takes -inf to inf"),
+        ("best", None, f"rule is 'best'; it must be one of {', '.join(RULES)}"),
+        ("top", 1.5, f"rule 'top' was given 1.5; it must be from 0 to 1 ({RULES['top'].value})"),
+        ("minmax", -0.1, f"rule 'minmax' was given -0.1; it must be from 0 to 1 ({RULES['minmax'].value})"),
+        ("ratio", -1.0, f"rule 'ratio' was given -1.0; it must be from 0 to inf ({RULES['ratio'].value})"),
+        ("otsu", -1.0, f"rule 'otsu' was given -1.0; it must be from 0 to inf ({RULES['otsu'].value})"),
+        ("zscore", math.nan, "rule 'zscore' was given nan; it must be from -inf to inf"),
+        ("fast", math.nan, "rule 'fast' was given nan; it must be from -inf to inf"),
     ],
 )
 def test_rules_and_values_that_cannot_be_are_named(rule, value, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=re.escape(message)):
         threshold(blob(), rule, value)
 
 

@@ -17,11 +17,11 @@ from pipelines import random_pipeline
 from worlds import standard_normal
 
 from diffedit_core.contrast import contrast
-from diffedit_core.decoding import Background, decode, retrace
-from diffedit_core.denoiser import step
+from diffedit_core.decoding import Outside, decode, retrace
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import Trajectory, invert, round_trip_error
 from diffedit_core.masks import threshold
+from diffedit_core.solvers import step
 
 SOURCE, TARGET = "a bowl of fruits", "a bowl of pears"
 LATENT = standard_normal(1, 4, 16, 16, dtype=torch.float32)
@@ -44,6 +44,14 @@ def both(request):
     )
     peer.set_progress_bar_config(disable=True)
     return DiffusersHost(pipe), peer
+
+
+def under(host, text, guidance=1.0):
+    return host.bind(target=text).denoiser("target", guidance)
+
+
+def both_texts(host):
+    return host.bind(source=SOURCE, target=TARGET).denoiser_pair("source", "target")
 
 
 def theirs_at(x, sigma):
@@ -118,9 +126,7 @@ def test_heatmap_and_mask_are_theirs(both, guidance, ratio):
         hook.remove()
     noises = torch.randn(10, 4, 16, 16, generator=torch.Generator().manual_seed(3))  # as they draw it
     sigma = host.sigmas(50)[25]  # where 25 of 50 steps start
-    heatmap = contrast(
-        host.denoiser_pair(SOURCE, TARGET), LATENT, host.process, sigma, noise=lambda draw, shape: noises[draw]
-    )
+    heatmap = contrast(both_texts(host), LATENT, host.process, sigma, noise=lambda draw, shape: noises[draw])
 
     assert torch.equal(threshold(heatmap, "ratio", ratio), torch.from_numpy(mask).float())
     assert 0 < mask.mean() < 1  # there was something to find
@@ -144,7 +150,7 @@ def test_two_predictions_a_draw_do_what_they_use_four_for(both):
         hook.remove()
     before = host.evaluations
     noise = standard_normal(4, 16, 16, dtype=torch.float32)
-    contrast(host.denoiser_pair(SOURCE, TARGET), LATENT, host.process, 1.0, noise=lambda draw, shape: noise)
+    contrast(both_texts(host), LATENT, host.process, 1.0, noise=lambda draw, shape: noise)
     assert sum(rows) == 40 and host.evaluations - before == 20
 
 
@@ -176,7 +182,7 @@ def as_they_read_v(host, denoise, levels):
 def test_inverted_latents_are_theirs_at_every_level(both, guidance):
     host, peer = both
     sigmas = peer_levels(host, 20, 0.8)
-    denoise = as_they_read_v(host, host.denoiser(SOURCE, guidance=guidance), sigmas)
+    denoise = as_they_read_v(host, under(host, SOURCE, guidance), sigmas)
     trajectory = invert(denoise, start_of(host), host.process, sigmas)
     theirs = their_inversion(peer, guidance)
     assert len(theirs) == len(sigmas) - 1 == 16
@@ -188,7 +194,7 @@ def test_inverted_latents_are_theirs_at_every_level(both, guidance):
 def test_reading_v_at_its_own_level_is_the_better_inverse():
     host = DiffusersHost(random_pipeline("v_prediction"))
     sigmas = peer_levels(host, 20, 0.8)
-    denoise = host.denoiser(SOURCE)
+    denoise = under(host, SOURCE)
     ours = invert(denoise, start_of(host), host.process, sigmas)
     theirs = invert(as_they_read_v(host, denoise, sigmas), start_of(host), host.process, sigmas)
     assert round_trip_error(denoise, ours) < 0.5 * round_trip_error(denoise, theirs)
@@ -197,7 +203,7 @@ def test_reading_v_at_its_own_level_is_the_better_inverse():
 def a_level_behind(trajectory, process):
     """The background as their loop takes it: the level the step came from, blended in as if it were the one reached."""
     latents, sigmas = trajectory.latents, trajectory.sigmas
-    return Background(
+    return Outside(
         trajectory.noisiest,
         sigmas,
         lambda level, x: process.same_input(latents[level + 1], sigmas[level + 1], sigmas[level]),
@@ -223,7 +229,7 @@ def test_decoding_with_their_background_is_theirs(both, guidance):
     sigmas = peer_levels(host, 20, 0.8)
     own = torch.stack([x * math.sqrt(1 + s**2) for x, s in zip([LATENT, *theirs], sigmas, strict=True)])
     trajectory = Trajectory(own, sigmas)
-    denoise = host.denoiser(TARGET, guidance=guidance)
+    denoise = under(host, TARGET, guidance)
     ours = theirs_at(decode(denoise, mask, a_level_behind(trajectory, host.process)), sigmas[0])
     torch.testing.assert_close(ours, decoded, rtol=0, atol=1e-4)
 
@@ -235,11 +241,11 @@ def test_decoding_with_their_background_is_theirs(both, guidance):
 def test_at_the_right_level_the_background_is_exactly_clean_where_theirs_is_not(both):
     host, peer = both
     sigmas = (0.0, *peer_levels(host, 20, 0.8)[1:])
-    trajectory = invert(host.denoiser(SOURCE), LATENT, host.process, sigmas)
+    trajectory = invert(under(host, SOURCE), LATENT, host.process, sigmas)
     mask = torch.zeros(1, 1, 16, 16)
     mask[..., 4:12, 4:12] = 1
     outside = (mask == 0).expand_as(LATENT)
-    ours = decode(host.denoiser(TARGET, guidance=7.5), mask, retrace(trajectory))
+    ours = decode(under(host, TARGET, 7.5), mask, retrace(trajectory))
     decoded = peer(
         TARGET,
         mask_image=mask[0],

@@ -13,16 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from diffedit_core.pictures import (
-    Margin,
-    check_writable,
-    from_pil,
-    open_mask,
-    open_picture,
-    save,
-    to_pil,
-    written_whole,
-)
+from diffedit_core.cli.files import check_writable, open_mask, open_picture, save, written_whole
+from diffedit_core.pictures import Margin, from_pil, to_pil
 
 LOSSLESS = [".png", ".webp", ".tif", ".tiff"]
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from diffedit_core.edges import guided_filter
 from diffedit_core.masks import fit, threshold
-from diffedit_core.refine import Refinement, guided_filter, refine
+from diffedit_core.refine import Refinement, refine
 
 SIZE = 64
 
@@ -284,6 +285,21 @@ def test_each_mask_is_refined_as_if_it_were_alone(snap):
     assert torch.equal(shared[1:2], refine(masks[1:2], how, picture=pictures[:1]))
 
 
+@pytest.mark.parametrize("snap", ["none", "guided", "grabcut"])
+def test_one_mask_serves_several_pictures_and_one_of_anything_all_the_others(snap):
+    mask, truths = disc(18), [disc(16), disc(17, 34, 30), box(16, 16, 48, 48)]
+    pictures = torch.cat([two_colours(truth) for truth in truths])
+    heatmaps = torch.cat([torch.nn.functional.avg_pool2d(truth, 8) for truth in truths])
+    how = Refinement(edge_snap=snap, grow=1, feather=1.0)
+    for theirs, heats in ((pictures, None), (pictures, heatmaps[:1]), (pictures, heatmaps), (pictures[:1], heatmaps)):
+        together = refine(mask, how, picture=theirs, heatmap=heats)
+        assert together.shape == (3, SIZE, SIZE)
+        for i in range(3):
+            picture = theirs[i : i + 1] if len(theirs) > 1 else theirs
+            heatmap = heats if heats is None or len(heats) == 1 else heats[i : i + 1]
+            assert torch.equal(together[i : i + 1], refine(mask, how, picture=picture, heatmap=heatmap))
+
+
 def test_values_outside_0_to_1_are_clamped_and_any_dtype_is_taken():
     assert torch.equal(refine(disc(10) * 3 - 1, Refinement()), disc(10))
     for dtype in (torch.bool, torch.float16, torch.float64, torch.uint8):
@@ -295,15 +311,15 @@ def test_values_outside_0_to_1_are_clamped_and_any_dtype_is_taken():
     ("settings", "message"),
     [
         ({"edge_snap": "magic"}, "edge_snap is 'magic'; it must be one of none, guided, grabcut"),
-        ({"open": -1}, "open is -1; it cannot be negative"),
-        ({"close": -2}, "close is -2; it cannot be negative"),
-        ({"edge_radius": -1}, "edge_radius is -1; it cannot be negative"),
-        ({"feather": -0.5}, "feather is -0.5; it cannot be negative"),
-        ({"min_island": -0.1}, "min_island is -0.1; it cannot be negative"),
-        ({"fill_holes": -0.1}, "fill_holes is -0.1; it cannot be negative"),
-        ({"keep_largest": -1}, "keep_largest is -1; it cannot be negative"),
-        ({"snap": -0.1}, "snap is -0.1; it cannot be negative"),
-        ({"snap": 0.5}, "snap is 0.5; it must be below 0.5"),
+        ({"open": -1}, "open is -1; it must be from 0 to 1024"),
+        ({"close": -2}, "close is -2; it must be from 0 to 1024"),
+        ({"edge_radius": -1}, "edge_radius is -1; it must be from 0 to 1024"),
+        ({"feather": -0.5}, "feather is -0.5; it must be from 0 to 256"),
+        ({"min_island": -0.1}, "min_island is -0.1; it must be from 0 to 1"),
+        ({"fill_holes": -0.1}, "fill_holes is -0.1; it must be from 0 to 1"),
+        ({"keep_largest": -1}, "keep_largest is -1; it must be from 0 to 100"),
+        ({"snap": -0.1}, "snap is -0.1; it must be from 0 to 0.49"),
+        ({"snap": 0.5}, "snap is 0.5; it must be from 0 to 0.49"),
     ],
 )
 def test_settings_that_cannot_be_are_named(settings, message):
@@ -318,9 +334,13 @@ def test_inputs_that_cannot_be_refined_are_errors_that_say_why():
         refine(torch.full((1, 8, 8), math.nan), Refinement())
     with pytest.raises(ValueError, match="edge_snap 'guided' follows the picture's edges; give it the picture"):
         refine(disc(10), Refinement(edge_snap="guided"))
-    with pytest.raises(ValueError, match="2 pictures for 3 masks; give one for all, or one for each"):
+    with pytest.raises(
+        ValueError, match=r"3 masks and 2 pictures.* do not fit together; give one for all, or one for each"
+    ):
         refine(disc(10).expand(3, -1, -1), Refinement(), picture=torch.rand(2, 8, 8, 3))
-    with pytest.raises(ValueError, match="2 heatmaps for 3 masks; give one for all, or one for each"):
+    with pytest.raises(
+        ValueError, match=r"3 masks.* and 2 heatmaps do not fit together; give one for all, or one for each"
+    ):
         refine(disc(10).expand(3, -1, -1), Refinement(), heatmap=torch.rand(2, 8, 8))
 
 

@@ -57,6 +57,32 @@ class TwoPeaks:
         variance = self.deviation**2 + sigma**2
         return (self.deviation**2 * x + sigma**2 * torch.tanh(x / variance)) / variance
 
+    def at(self, x0: Tensor, sigma: float) -> Tensor:
+        """Where the probability flow carries x0: to where the same share of all values lies below."""
+        low, high, share = x0 - 5 - 5 * sigma, x0 + 5 + 5 * sigma, self._below(x0, 0.0)
+        for _ in range(80):  # halved until nothing is left of it
+            middle = (low + high) / 2
+            is_below = self._below(middle, sigma) < share
+            low, high = torch.where(is_below, middle, low), torch.where(is_below, high, middle)
+        return low
+
+    def _below(self, x: Tensor, sigma: float) -> Tensor:
+        spread = math.sqrt(2 * (self.deviation**2 + sigma**2))
+        return 0.25 * (2 + torch.erf((x - 1) / spread) + torch.erf((x + 1) / spread))
+
+
+@dataclass(frozen=True)
+class AsFlow:
+    """A world of diffusion as a flow model sees it: its latents at sigma are x / (1 + sigma) at sigma / (1 + sigma)."""
+
+    world: Gaussian | TwoPeaks
+
+    def denoise(self, x: Tensor, sigma: float) -> Tensor:
+        return self.world.denoise(x / (1 - sigma), sigma / (1 - sigma))
+
+    def at(self, x0: Tensor, sigma: float) -> Tensor:
+        return self.world.at(x0, sigma / (1 - sigma)) * (1 - sigma)
+
 
 def pair(source, target):
     """Two worlds' denoisers as one, as the contrast asks for them."""

@@ -13,7 +13,7 @@ from typing import Any
 import notes
 from drawing import COLUMN, GAP, Graph, Node, Socket, to_api, to_ui
 
-from diffedit_core.editing import EDIT_MASK
+from diffedit_core.settings import EditSettings
 
 HERE = Path(__file__).resolve().parent
 HUGGING_FACE = "https://huggingface.co/{}/resolve/main/{}"
@@ -66,7 +66,7 @@ def diffedit_sdxl() -> Graph:
 
 def mask_only() -> Graph:
     graph = Graph("mask_only", "Find a mask from two texts, and try the rules side by side.")
-    start = _start(graph, SD15, "SD1.5. Any other does as well, and another one may use the mask.")
+    start = _start(graph, SD15, "SD1.5. Any other checkpoint works too, and a different one can use the mask.")
     found = _find(graph, "DiffEdit_DiffEditMask", start)
     note = graph.note(2, notes.RULES, title="One heatmap, three masks", height=200)
     graph.group("2  Where the two texts differ", GREEN, [found, note])
@@ -79,7 +79,7 @@ def mask_only() -> Graph:
 
 def fast_diffedit() -> Graph:
     graph = Graph("fast_diffedit", "FastDiffEdit: a mask from single predictions, filled by an inpainting checkpoint.")
-    start = _start(graph, SD15, "SD1.5 finds the mask, its inpainting sister fills it.")
+    start = _start(graph, SD15, "SD1.5 finds the mask, and its inpainting version fills it.")
     found = _find(graph, "DiffEdit_FastMask", start)
     mask = _refine(graph, 3, found["mask"], start, title="Refine the mask", grow=4)
     note = graph.note(3, notes.GROWING, title="The mask", height=190)
@@ -95,7 +95,7 @@ GRAPHS = (demo, diffedit, fast_diffedit, mask_only, diffedit_sdxl)
 def _whole(graph: Graph, checkpoint: tuple[str, str], about: str) -> Graph:
     start = _start(graph, checkpoint, about)
     mask = _mask(graph, start)
-    # Large models draw finer so than by our defaults, and a try takes them long.
+    # Large models draw finer with more steps, and every try is slow.
     latent = _edit(graph, start, mask, inverting={"steps": 25, "strength": 0.8}, denoising={"tries": 1})
     graph.group("4  Everything else stays", VIOLET, _finish(graph, 5, start, latent, mask))
     return graph
@@ -115,17 +115,11 @@ def _loader(graph: Graph, column: int, checkpoint: tuple[str, str]) -> Node:
 
 
 def _texts(
-    graph: Graph,
-    model: Socket,
-    clip: Socket,
-    vae: Socket,
-    picture: Socket,
-    source: str | Socket,
-    target: str | Socket,
+    graph: Graph, model: Socket, clip: Socket, vae: Socket, picture: Socket, source: str | Socket, target: str | Socket
 ) -> Start:
     graph.note(1, notes.TEXTS, title="The two texts", height=180)
     before = _text(graph, clip, "Source: what is there", source)
-    after = _text(graph, clip, "Target: what shall be there instead", target)
+    after = _text(graph, clip, "Target: what should be there instead", target)
     latent = graph.add("VAEEncode", 1, pixels=picture, vae=vae)["LATENT"]
     graph.group("1  A picture and two texts", BLUE, list(graph.nodes))
     return Start(model, clip, vae, picture, before, after, latent)
@@ -137,8 +131,9 @@ def _text(graph: Graph, clip: Socket, title: str, text: str | Socket, column: in
 
 def _mask(graph: Graph, start: Start) -> Node:
     found = _find(graph, "DiffEdit_DiffEditMask", start)
-    done = EDIT_MASK.refinement
-    knobs = {"rule": EDIT_MASK.rule, "edge_snap": done.edge_snap, "grow": done.grow}
+    how = EditSettings()
+    rule, edges = how.mask.cut.rule, how.mask.refinement
+    knobs = {"rule": rule, "edge_snap": edges.edge_snap, "grow": edges.grow + how.room}
     refined = _refine(graph, 3, found["heatmap"], start, title="Cut and refine the mask", **knobs)
     note = graph.note(3, notes.CUTTING, title="The mask", height=220)
     graph.group("2  Where the two texts differ", GREEN, [found, refined, note])
@@ -146,13 +141,8 @@ def _mask(graph: Graph, start: Start) -> Node:
 
 
 def _find(graph: Graph, kind: str, start: Start) -> Node:
-    four: dict[str, Any] = {
-        "model": start.model,
-        "latent": start.latent,
-        "source": start.source,
-        "target": start.target,
-    }
-    return graph.add(kind, 2, height=240, **four)
+    texts: dict[str, Any] = {"source": start.source, "target": start.target}
+    return graph.add(kind, 2, height=240, model=start.model, latent=start.latent, **texts)
 
 
 def _refine(graph: Graph, column: int, mask: Socket, start: Start, *, title: str, **knobs: Any) -> Node:
@@ -177,7 +167,7 @@ def _edit(
         model=start.model,
         trajectory=inverted["trajectory"],
         mask=mask["mask"],
-        positive=start.target,
+        target=start.target,
         negative=negative,
         source=start.source,
         **(denoising or {}),
@@ -202,12 +192,8 @@ def _fill(graph: Graph, start: Start, mask: Node) -> Socket:
         "scheduler": "normal",
         "denoise": 1.0,
     }
-    three: dict[str, Any] = {
-        "positive": ready["positive"],
-        "negative": ready["negative"],
-        "latent_image": ready["latent"],
-    }
-    sampled = graph.add("KSampler", 4, model=loader["MODEL"], **three, **settings)
+    given: dict[str, Any] = {name: ready[name] for name in ("positive", "negative")}
+    sampled = graph.add("KSampler", 4, model=loader["MODEL"], latent_image=ready["latent"], **given, **settings)
     note = graph.note(4, notes.FILLING, title="The filling", height=130)
     graph.group("3  Fill it", AMBER, [loader, negative.node, ready, sampled, note])
     return sampled["LATENT"]

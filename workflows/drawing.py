@@ -96,8 +96,7 @@ def _input(name: str, spec: list[Any]) -> Input:
         extra.append("fixed")
     if options.get("image_upload"):
         extra.append("image")
-    widget = type_ in WIDGETS and not options.get("forceInput")
-    return Input(name, type_, options.get("default", none), widget, extra)
+    return Input(name, type_, options.get("default", none), type_ in WIDGETS and not options.get("forceInput"), extra)
 
 
 def to_api(graph: Graph, object_info: dict[str, Any]) -> dict[str, Any]:
@@ -217,11 +216,8 @@ def _ui_node(
 
 def _ui_input(node: Node, slot: int, each: Input, links: list[list[Any]]) -> dict[str, Any]:
     link = next((link[0] for link in links if link[3:5] == [node.id, slot]), None)
-    return (
-        {"name": each.name, "type": each.type}
-        | ({"widget": {"name": each.name}} if each.is_widget else {})
-        | {"link": link}
-    )
+    widget = {"widget": {"name": each.name}} if each.is_widget else {}
+    return {"name": each.name, "type": each.type, **widget, "link": link}
 
 
 def _ui_outputs(node: Node, links: list[list[Any]], info: dict[str, Any]) -> list[dict[str, Any]]:

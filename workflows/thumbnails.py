@@ -15,12 +15,11 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 
 from diffedit_core.compositing import heat, overlay
+from diffedit_core.pictures import from_bytes, to_pil
 
 HERE = Path(__file__).resolve().parent
 SIDE = 256  # of one of the four pictures
@@ -67,8 +66,7 @@ def thumbnail(name: str, address: str) -> Image.Image:
         """[1, H, W, 3]"""
         query = urllib.parse.urlencode(outputs[number]["images"][0])
         with urllib.request.urlopen(f"{address}/view?{query}") as file:
-            pixels = np.asarray(Image.open(io.BytesIO(file.read())).convert("RGB"), np.float32)
-        return torch.from_numpy(pixels / 255)[None]
+            return from_bytes(Image.open(io.BytesIO(file.read())).convert("RGB"))[None]
 
     picture = shown("90")
     if name == "mask_only":
@@ -92,10 +90,8 @@ def run(graph: Graph, address: str) -> dict[str, Any]:
 def square(four: list[Tensor]) -> Image.Image:
     sheet = Image.new("RGB", (2 * SIDE, 2 * SIDE))
     for i, picture in enumerate(four):
-        pixels = (picture[0].clamp(0, 1) * 255).round().byte().numpy()
-        sheet.paste(
-            Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.LANCZOS), (i % 2 * SIDE, i // 2 * SIDE)
-        )
+        tile = to_pil(picture).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+        sheet.paste(tile, (i % 2 * SIDE, i // 2 * SIDE))
     return sheet
 
 

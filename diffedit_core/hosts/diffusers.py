@@ -6,7 +6,7 @@ import bisect
 import logging
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..denoiser import Denoise, DenoisePair, Diffusion
-from ..editing import Text
+from ..host import Role, Text
 
 logger = logging.getLogger(__name__)
 
@@ -26,18 +26,18 @@ class DiffusersHost:
         from diffusers import DDIMScheduler
 
         if getattr(pipe, "text_encoder_2", None) or getattr(pipe.unet.config, "addition_embed_type", None):
-            raise ValueError("this model wants more than one text embedding (SDXL); give an SD1.x or 2.x one")
+            raise ValueError("this model needs more than one text embedding (SDXL); use an SD1.x or 2.x model")
         self.unet, self.vae = pipe.unet, pipe.vae
         self.tokenizer, self.text_encoder = pipe.tokenizer, pipe.text_encoder
         if self.unet.config.in_channels != self.vae.config.latent_channels:
             raise ValueError(
                 f"this UNet takes {self.unet.config.in_channels} channels and the latent has "
-                f"{self.vae.config.latent_channels}: an inpainting or depth model; give an ordinary text-to-image model"
+                f"{self.vae.config.latent_channels}: an inpainting or depth model; use an ordinary text-to-image model"
             )
         self.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
         self.prediction = self.scheduler.config.prediction_type
         if self.prediction not in ("epsilon", "v_prediction"):
-            raise ValueError(f"the model predicts {self.prediction!r}; only epsilon and v_prediction are known")
+            raise ValueError(f"the model predicts {self.prediction!r}; only epsilon and v_prediction are supported")
         self.process = Diffusion.from_alphas(self.scheduler.alphas_cumprod)
         self.multiple = 2 ** (len(self.vae.config.block_out_channels) - 1)
         self.evaluations = 0  # rows that went through the UNet
@@ -46,7 +46,7 @@ class DiffusersHost:
     def from_pretrained(
         cls, name: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
     ) -> DiffusersHost:
-        """A folder in the diffusers layout, or the name of one on the hub; safetensors only."""
+        """From a folder in the diffusers layout, or from the hub by name. Only safetensors are read."""
         from diffusers import StableDiffusionPipeline
 
         is_here = Path(name).exists()
@@ -54,7 +54,7 @@ class DiffusersHost:
             raise ValueError(f"{name} has no model_index.json; give the folder of a diffusers pipeline")
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # torch_dtype is what every diffusers since 0.33 knows
+                warnings.simplefilter("ignore", FutureWarning)  # every diffusers since 0.33 knows torch_dtype
                 pipe = StableDiffusionPipeline.from_pretrained(
                     str(name),
                     torch_dtype=dtype,
@@ -65,8 +65,8 @@ class DiffusersHost:
                 )
         except torch.OutOfMemoryError:
             raise
-        except Exception as cause:  # foreign files fail in every way there is
-            what = "cannot be loaded" if is_here else "is neither a folder here nor a model that the hub hands out"
+        except Exception as cause:  # foreign files fail in all kinds of ways
+            what = "cannot be loaded" if is_here else "is neither a folder here nor a model on the hub"
             raise ValueError(f"{name} {what}: {_first_line(cause)}") from cause
         return cls(pipe.to(device))
 
@@ -74,13 +74,8 @@ class DiffusersHost:
     def device(self) -> torch.device:
         return self.unet.device
 
-    @property
-    def chunk(self) -> int:
-        """Draws a forward pass: one keeps a CPU busy, a GPU wants more."""
-        return 1 if self.device.type == "cpu" else 5
-
     def sigmas(self, steps: int) -> tuple[float, ...]:
-        """A full schedule with the scheduler's own timesteps: [steps + 1], ascending from 0."""
+        """The full schedule at the scheduler's own timesteps: [steps + 1], ascending from 0."""
         if not 1 <= steps <= len(self.process.table):
             raise ValueError(f"steps is {steps}; it must be from 1 to {len(self.process.table)}")
         self.scheduler.set_timesteps(steps)
@@ -103,45 +98,29 @@ class DiffusersHost:
 
     @torch.no_grad()
     def embed(self, text: Text) -> Tensor:
-        """[1, tokens, width] in the UNet's dtype; embeddings pass through."""
+        """[1, tokens, width] in the UNet's dtype. Embeddings are passed on."""
         if isinstance(text, Tensor):
             return text.to(self.device, self.unet.dtype)
         texts = [text] if isinstance(text, str) else list(text)
         limit = self.tokenizer.model_max_length
         for t in texts:
             if (length := len(self.tokenizer(t).input_ids)) > limit:
-                logger.warning("the text is %d tokens long, its end past %d is not read: %s", length, limit, t)
+                logger.warning("this text has %d tokens, and only the first %d are read: %s", length, limit, t)
         tokens = self.tokenizer(texts, padding="max_length", max_length=limit, truncation=True, return_tensors="pt")
         ids = tokens.input_ids.to(self.device)
         attention = getattr(self.text_encoder.config, "use_attention_mask", False)
         mask = tokens.attention_mask.to(self.device) if attention else None
         return self.text_encoder(ids, attention_mask=mask)[0].mean(0, keepdim=True).to(self.unet.dtype)
 
-    def denoiser(self, text: Text, negative: Text = "", guidance: float = 1.0) -> Denoise:
-        """Guidance 1 is the text alone, in half the time."""
-        embeddings = [self.embed(text)] if guidance == 1 else [self.embed(text), self.embed(negative)]
-
-        def denoise(x: Tensor, sigma: float) -> Tensor:
-            return _guided(self._predict(x, sigma, embeddings), guidance)
-
-        return denoise
-
-    def denoiser_pair(self, source: Text, target: Text, negative: Text = "", guidance: float = 1.0) -> DenoisePair:
-        texts = [source, target] if guidance == 1 else [source, target, negative]
-        embeddings = [self.embed(text) for text in texts]
-
-        def denoise_pair(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
-            x0_source, x0_target, *x0_negative = self._predict(x, sigma, embeddings)
-            return _guided([x0_source, *x0_negative], guidance), _guided([x0_target, *x0_negative], guidance)
-
-        return denoise_pair
+    def bind(self, *, source: Text = "", target: Text = "", negative: Text = "", inversion: Text = "") -> BoundTexts:
+        return BoundTexts(self, {"source": source, "target": target, "negative": negative, "inversion": inversion})
 
     @torch.no_grad()
-    def _predict(self, x: Tensor, sigma: float, embeddings: Sequence[Tensor]) -> list[Tensor]:
+    def predict(self, x: Tensor, sigma: float, embeddings: Sequence[Tensor]) -> list[Tensor]:
         """x0 [B, C, h, w] under each embedding, in one forward pass."""
         scale = 1 / math.sqrt(1 + sigma**2)
         context = torch.cat([_for_each(e, len(x)) for e in embeddings])
-        # the embeddings' dtype is the UNet's, which itself would search all of its modules for it at every call
+        # the embeddings have the UNet's dtype; asking the UNet would search all of its modules at every call
         noisy = torch.cat([x * scale] * len(embeddings)).to(context.dtype)
         output = self.unet(noisy, self.timestep(sigma), encoder_hidden_states=context).sample.float()
         self.evaluations += len(noisy)
@@ -151,22 +130,59 @@ class DiffusersHost:
         return [x - sigma * eps for eps in outputs]
 
     def timestep(self, sigma: float) -> int:
-        """The training timestep whose noise level is nearest, in log sigma."""
+        """The training timestep with the nearest noise level, in log sigma."""
         table = self.process.table
         above = min(max(bisect.bisect_left(table, sigma), 1), len(table) - 1)
         nearer_below = sigma**2 < table[above - 1] * table[above]
         return above - 1 if nearer_below else above
 
 
+class BoundTexts:
+    """The host's denoisers with the texts of an edit. A text is embedded when it is first asked for."""
+
+    def __init__(self, host: DiffusersHost, texts: Mapping[Role, Text]) -> None:
+        self.host, self.texts = host, texts
+        self.process, self.sigmas = host.process, host.sigmas
+        self._embeddings: dict[Role, Tensor] = {}
+
+    @property
+    def chunk(self) -> int:
+        """One draw keeps a CPU busy. A GPU wants more."""
+        return 1 if self.host.device.type == "cpu" else 5
+
+    def denoiser(self, role: Role, guidance: float = 1.0) -> Denoise:
+        embeddings = self._embedded(role) if guidance == 1 else self._embedded(role, "negative")
+
+        def denoise(x: Tensor, sigma: float) -> Tensor:
+            return _guided(self.host.predict(x, sigma, embeddings), guidance)
+
+        return denoise
+
+    def denoiser_pair(self, first: Role, second: Role) -> DenoisePair:
+        embeddings = self._embedded(first, second)
+
+        def denoise_pair(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+            x0_first, x0_second = self.host.predict(x, sigma, embeddings)
+            return x0_first, x0_second
+
+        return denoise_pair
+
+    def _embedded(self, *roles: Role) -> list[Tensor]:
+        for role in roles:
+            if role not in self._embeddings:
+                self._embeddings[role] = self.host.embed(self.texts[role])
+        return [self._embeddings[role] for role in roles]
+
+
 def _for_each(embedding: Tensor, count: int) -> Tensor:
-    """An embedding a row. Rows come draw by draw, and within a draw image by image."""
+    """An embedding for each row. Rows come draw by draw, and within a draw image by image."""
     if count % len(embedding):
         raise ValueError(f"{len(embedding)} texts for {count} images; give one text for all, or one for each")
     return embedding.repeat(count // len(embedding), 1, 1)
 
 
 def _guided(predictions: Sequence[Tensor], guidance: float) -> Tensor:
-    """Classifier-free guidance on x0, which at one level is the same as on eps or v."""
+    """Classifier-free guidance on x0. At one noise level that is the same as on eps or v."""
     if guidance == 1:
         return predictions[0]
     text, negative = predictions
@@ -178,7 +194,7 @@ def _first_line(cause: Exception) -> str:
 
 
 def be_quiet() -> None:
-    """The libraries' notes and loading bars off, for a program that has a terminal to keep; downloads still show."""
+    """Turns off the libraries' notes and loading bars, for a program with its own terminal. Downloads still show."""
     from diffusers.utils import logging as diffusers_logging
     from huggingface_hub.utils import enable_progress_bars
     from transformers.utils import logging as transformers_logging
@@ -186,4 +202,4 @@ def be_quiet() -> None:
     for library in (diffusers_logging, transformers_logging):
         library.set_verbosity_error()
         library.disable_progress_bar()
-    enable_progress_bars()  # which transformers turns off along with its own
+    enable_progress_bars()  # transformers turned these off along with its own

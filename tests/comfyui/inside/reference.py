@@ -16,8 +16,9 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 
 from diffedit_core.choosing import decode_best
 from diffedit_core.contrast import contrast
-from diffedit_core.decoding import Rounds, retrace
-from diffedit_core.denoiser import levels_up_to, seeded_noise
+from diffedit_core.decoding import retrace
+from diffedit_core.denoiser import levels_up_to
+from diffedit_core.draws import Draws, seeded_noise
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import invert
 from diffedit_core.toybox import model as toybox
@@ -46,19 +47,28 @@ def main(folder: Path) -> None:
 @torch.no_grad()
 def answers(pipe: StableDiffusionPipeline, picture: torch.Tensor) -> dict:
     host = DiffusersHost(pipe)
+    model = host.bind(source=SOURCE, target=TARGET, inversion=SOURCE)
     x0 = host.encode(picture)
     sigmas = levels_up_to(STRENGTH, host.sigmas(STEPS))
-    trajectory = invert(host.denoiser(SOURCE), x0, host.process, sigmas, iterations=1)
+    trajectory = invert(model.denoiser("inversion"), x0, host.process, sigmas, iterations=1)
     mask = (torch.arange(16) < 8).float().expand(1, 1, 16, 16)
-    rounds = Rounds(ROUNDS, host.process, seeded_noise(3))
-    denoise, pair = host.denoiser(TARGET, "", GUIDANCE), host.denoiser_pair(SOURCE, TARGET)
-    edited = decode_best(denoise, pair, mask, retrace(trajectory), rounds=rounds, tries=TRIES)
+    pair = model.denoiser_pair("source", "target")
+    edited = decode_best(
+        model.denoiser("target", GUIDANCE),
+        pair,
+        mask,
+        retrace(trajectory),
+        process=host.process,
+        draws=Draws.of(3),
+        rounds=ROUNDS,
+        tries=TRIES,
+    )
     return {
         "text": host.embed(SOURCE),
         "latent": x0,
         "decoded": host.decode(x0),
         "heatmap": contrast(
-            host.denoiser_pair(SOURCE, TARGET),
+            pair,
             x0,
             host.process,
             host.process.sigma_at(0.5),

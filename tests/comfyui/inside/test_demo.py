@@ -8,11 +8,12 @@ import torch
 from conftest import pack
 from test_nodes import run
 
-demo = pack("diffedit_core.hosts.comfyui_demo")
+toybox = pack("diffedit_core.toybox")
 SEEDS = (10_001, 10_002, 10_003)
 
 pytestmark = pytest.mark.skipif(
-    not (demo.WEIGHTS / "model_index.json").exists(), reason="the bundled weights are not there; make them: make train"
+    not (toybox.WEIGHTS / "model_index.json").exists(),
+    reason="the bundled weights are not there; make them: make train",
 )
 
 
@@ -40,7 +41,7 @@ def test_an_edit_finds_its_region_and_changes_nothing_else(loaded, tmp_path, mon
         overlaps.append(float(both / either))
         empty = encoded(clip, "")
         trajectory, _, _ = run("DDIMInvert", model=model, latent=latent, conditioning=empty).args
-        given = {"positive": texts["target"], "negative": empty}
+        given = {"target": texts["target"], "negative": empty}
         edited = run("MaskedDenoise", model=model, trajectory=trajectory, mask=mask, **given)[0]
         pasted = run("PasteBack", original=picture, edited=vae.decode(edited["samples"]), mask=mask)[0]
         assert pasted[mask == 0].equal(picture[mask == 0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import comfy.model_management as mm
@@ -15,30 +16,37 @@ import torch
 from comfy.cli_args import LatentPreviewMethod
 from conftest import pack
 
-host = pack("diffedit_core.hosts.comfyui")
-guider = pack("diffedit_core.hosts.comfyui_guider")
-editing = pack("diffedit_core.editing")
+host = pack("diffedit_core.hosts.comfyui.stages")
+guider = pack("diffedit_core.hosts.comfyui.guider")
+SamplingProcess = pack("diffedit_core.hosts.comfyui.noise").SamplingProcess
 choosing = pack("diffedit_core.choosing")
 contrast = pack("diffedit_core.contrast").contrast
-seeded_noise = pack("diffedit_core.denoiser").seeded_noise
+draws = pack("diffedit_core.draws")
+look = pack("diffedit_core.stages").look
+settings = pack("diffedit_core.settings")
+solvers = pack("diffedit_core.solvers")
 
-FIND = editing.MaskSettings(draws=3)
-CLIMB = host.InversionSettings(steps=5, strength=0.6)
-EDIT = editing.EditSettings(guidance=3.0, tries=2, soft=False)
+FIND = settings.ContrastSettings(draws=3)
+RULE = settings.CutSettings()
+CLIMB = settings.InversionSettings(steps=5, strength=0.6)
+EDIT = settings.DecodingSettings(guidance=3.0, tries=2, soft=False)
 ALL = list(tiny.FAMILIES)
+FLOW = ["sd3", "flux", "wan"]
+DIFFUSION = [family for family in ALL if family not in FLOW]
 
 
 def find(model, latent, family="sd15", how=FIND, **options):
-    return host.find_mask(model, latent, tiny.text("a cat", family), tiny.text("a dog", family), how, 0, **options)
+    texts = tiny.text("a cat", family), tiny.text("a dog", family)
+    return host.find_mask(model, latent, *texts, how=how, cut=RULE, seed=0, **options)
 
 
 def climb(model, latent, family="sd15", how=CLIMB, **options):
-    return host.invert_picture(model, latent, tiny.text("", family), how, **options)
+    return host.invert_picture(model, latent, tiny.text("", family), how=how, **options)
 
 
 def denoise(model, trajectory, mask, family="sd15", how=EDIT, seed=0, source=None):
-    texts = {"positive": tiny.text("a dog", family), "negative": tiny.text("", family), "source": source}
-    return host.masked_denoise(model, trajectory, mask, texts, how, seed)["samples"]
+    texts = tiny.text("a dog", family), tiny.text("", family)
+    return host.masked_denoise(model, trajectory, mask, *texts, how=how, seed=seed, source=source)["samples"]
 
 
 def left_half(batch=1):
@@ -95,30 +103,68 @@ def test_every_image_of_a_batch_is_as_it_is_alone(family):
 @pytest.mark.parametrize("family", ["sd15", "sd15-v", "sd3", "wan"])
 def test_iterations_make_the_round_trip_exact(family):
     model, latent = tiny.model(family), tiny.latent(family)
-    how = replace(CLIMB, steps=20, check=True)
-    errors = [climb(model, latent, family, replace(how, iterations=k))[2] for k in (0, 3)]
+    how = replace(CLIMB, steps=20)
+    errors = [climb(model, latent, family, replace(how, iterations=k), check=True)[2] for k in (0, 3)]
     assert errors[1] < errors[0] / 5
-    assert climb(model, latent, family, replace(how, check=False))[2] == 0
+    assert climb(model, latent, family, how, check=False)[2] == 0
 
 
-@pytest.mark.parametrize("family", ALL)
-def test_any_sampler_goes_on_from_the_noisy_latent(family):
-    """ComfyUI's own Euler, adding no noise, ends where the core does with everything free to change."""
+def euler_ancestral():
+    """With the very draws that the core hands to a solver."""
+    noise, drawn = draws.Draws.of(0).solver(0), itertools.count(1)
+    options = {"eta": solvers.ETA, "noise_sampler": lambda sigma, sigma_next: noise(next(drawn), torch.Size((4, 8, 8)))}
+    return comfy.samplers.ksampler("euler_ancestral", options)
+
+
+SAMPLERS = {
+    "euler": ("ddim", lambda: comfy.samplers.sampler_object("euler"), ALL),
+    "dpmpp_2m": ("multistep", lambda: comfy.samplers.sampler_object("dpmpp_2m"), DIFFUSION),
+    # the same solver, without its noise, which knows how much picture a flow's level holds
+    "dpmpp_2m_sde": ("multistep", lambda: comfy.samplers.ksampler("dpmpp_2m_sde", {"eta": 0.0}), ALL),
+    "euler_ancestral": ("ancestral", euler_ancestral, DIFFUSION),
+}
+
+
+@pytest.mark.parametrize(("family", "name"), [(family, name) for name in SAMPLERS for family in SAMPLERS[name][2]])
+def test_any_sampler_goes_on_from_the_noisy_latent(family, name):
+    """ComfyUI's own sampler, adding no noise, ends where the core does with everything free to change."""
+    solver, sampler, _ = SAMPLERS[name]
     model = tiny.model(family)
     trajectory, noisy, _ = climb(model, tiny.latent(family), family)
-    ours = denoise(model, trajectory, torch.ones(1, 64, 64), family, replace(EDIT, rounds=1))
+    ours = denoise(model, trajectory, torch.ones(1, 64, 64), family, replace(EDIT, rounds=1, tries=1, solver=solver))
     theirs = comfy.sample.sample_custom(
         model,
         torch.zeros_like(noisy["samples"]),
         EDIT.guidance,
-        comfy.samplers.sampler_object("euler"),
-        torch.tensor(trajectory.trajectory.sigmas[::-1]),
+        sampler(),
+        torch.tensor(trajectory.sigmas[::-1]),
         tiny.text("a dog", family),
         tiny.text("", family),
         noisy["samples"],
         disable_pbar=True,
     )
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3 * float(theirs.std()))
+
+
+@pytest.mark.parametrize("solver", [name for name in solvers.SOLVERS if name != "ddim"])
+@pytest.mark.parametrize("family", ALL)
+def test_every_solver_keeps_the_outside_bit_for_bit(family, solver):
+    model, latent, how = tiny.model(family), tiny.latent(family), replace(EDIT, rounds=2, tries=1)
+    trajectory, _, _ = climb(model, latent, family)
+    edited, plain = (denoise(model, trajectory, left_half(), family, replace(how, solver=s)) for s in (solver, "ddim"))
+    assert edited.isfinite().all() and edited[..., 4:].equal(latent["samples"][..., 4:])
+    assert not edited[..., :4].isclose(latent["samples"][..., :4]).any(-1).all()
+    assert not edited[..., :4].isclose(plain[..., :4]).all()
+
+
+@pytest.mark.parametrize("solver", list(solvers.SOLVERS))
+def test_in_one_round_only_a_random_solver_asks_for_the_seed_and_for_tries(solver):
+    model, rows = watched(tiny.model())
+    trajectory, _, _ = climb(tiny.model(), tiny.latent())
+    how, is_random = replace(EDIT, rounds=1, solver=solver), solvers.SOLVERS[solver].is_random
+    drawn = [denoise(model, trajectory, left_half(), how=how, seed=seed) for seed in (0, 0, 1)]
+    assert drawn[0].equal(drawn[1]) and drawn[0].equal(drawn[2]) != is_random
+    assert rows.seen == [2] * 3 * (2 * (3 + len(choosing.STRENGTHS)) if is_random else 3)
 
 
 @pytest.mark.parametrize("family", ["sd15", "sd3", "wan"])
@@ -168,7 +214,15 @@ def test_the_all_zero_latent_is_a_picture_too(family):
     model = tiny.model(family)
     trajectory, _, _ = climb(model, latent, family)
     expected = model.get_model_object("process_latent_in")(latent["samples"])
-    assert trajectory.trajectory.clean.equal(expected)
+    clean = guider.run(
+        model,
+        trajectory.picture["samples"],
+        {"target": tiny.text("a dog", family)},
+        SamplingProcess.of(model),
+        trajectory.sigmas,
+        lambda bound, x0, on_step: trajectory.above(x0).clean,
+    )
+    assert clean.equal(expected)
     assert denoise(model, trajectory, left_half(), family)[..., 4:].count_nonzero() == 0
 
 
@@ -214,25 +268,25 @@ def test_the_purist_mask_denoises_every_draw_under_each_text():
         find(model, tiny.latent(), how=how)
 
 
-def on_chunks(model, latent, draws, chunk, limit=None):
+def on_chunks(model, latent, count, chunk, limit=None):
     """The heatmap, and the rows of each pass, with a given number of draws at a time."""
     model, rows = watched(model, limit)
 
     def loop(bound, x0, on_step):
         bound = replace(bound, chunk=chunk)
         return contrast(
-            bound.denoiser_pair("source", "positive"),
+            bound.denoiser_pair("source", "target"),
             x0,
             bound.process,
             0.8,
-            noise=seeded_noise(0),
-            draws=draws,
+            noise=draws.seeded_noise(0),
+            draws=count,
             chunk=chunk,
             on_step=on_step,
         )
 
-    texts = {"positive": tiny.text("a dog"), "source": tiny.text("a cat")}
-    return guider.run(model, latent["samples"], texts, (0.0, 0.8), loop, steps=draws), rows.seen
+    texts, process = {"target": tiny.text("a dog"), "source": tiny.text("a cat")}, SamplingProcess.of(model)
+    return guider.run(model, latent["samples"], texts, process, (0.0, 0.8), loop), rows.seen
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -285,7 +339,8 @@ def test_an_interrupt_ends_within_one_pass_and_the_next_run_is_right():
             run()
         assert len(rows) == 1
     again, _, _ = climb(model, latent)
-    assert again.trajectory.latents.equal(expected.trajectory.latents)
+    assert again.noisy_model_latents.equal(expected.noisy_model_latents)
+    assert again.picture["samples"].equal(expected.picture["samples"])
 
 
 def test_progress_and_previews(monkeypatch):
@@ -298,7 +353,7 @@ def test_progress_and_previews(monkeypatch):
     assert [(value, total) for value, total, _ in seen] == [(1, 3), (2, 3), (3, 3)]
     assert all(preview[1].size == (8, 8) for *_, preview in seen)
     seen.clear()
-    climb(tiny.model(), tiny.latent(), how=replace(CLIMB, check=True))
+    climb(tiny.model(), tiny.latent(), check=True)
     assert [(value, total) for value, total, _ in seen] == [(1, 3), (2, 3), (3, 3)] * 2
 
 
@@ -335,10 +390,10 @@ def test_a_video_gets_one_mask_of_what_changes_in_any_frame():
     assert mask.shape == heatmap.shape == (2, 64, 64)
 
     def loop(bound, x0, on_step):
-        return editing.find_heatmap(bound, x0, "source", "positive", FIND, 0, None)
+        return look(bound, x0, FIND, draws.Draws.of(0))
 
-    texts = {"source": tiny.text("a cat", "wan"), "positive": tiny.text("a dog", "wan")}
-    frames = guider.run(model, latent["samples"], texts, (0.0, 0.5), loop, steps=3)  # [B, T, h, w]
+    texts = {"source": tiny.text("a cat", "wan"), "target": tiny.text("a dog", "wan")}
+    frames = guider.run(model, latent["samples"], texts, SamplingProcess.of(model), (0.0, 0.5), loop)  # [B, T, h, w]
     assert frames.shape == (2, 2, 8, 8)
     fit = pack("diffedit_core.masks").fit
     torch.testing.assert_close(heatmap, fit(frames.amax(1), (64, 64)))
@@ -366,7 +421,8 @@ def test_video_masks_for_all_frames_or_for_each():
 
 
 def test_equal_texts_give_an_empty_mask_and_a_warning(caplog):
-    mask, heatmap = host.find_mask(tiny.model(), tiny.latent(), tiny.text("a"), tiny.text("a"), FIND, 0)
+    same = tiny.text("a"), tiny.text("a")
+    mask, heatmap = host.find_mask(tiny.model(), tiny.latent(), *same, how=FIND, cut=RULE, seed=0)
     assert mask.count_nonzero() == 0
     assert heatmap.abs().max() < 1e-4
     assert "the two texts make no difference" in caplog.text
@@ -376,7 +432,7 @@ def test_a_text_that_is_not_in_force_at_the_contrasts_level_is_an_error():
     """ComfyUI would predict 0 for it, and the contrast would be the other text's prediction."""
     late = tiny.text("a dog", start_percent=0.9, end_percent=1.0)
     with pytest.raises(ValueError, match=r"target text is not in force at noise level \d.*widen its timestep range"):
-        host.find_mask(tiny.model(), tiny.latent(), tiny.text("a cat"), late, FIND, 0)
+        host.find_mask(tiny.model(), tiny.latent(), tiny.text("a cat"), late, how=FIND, cut=RULE, seed=0)
 
 
 def test_an_empty_mask_gives_the_picture_and_a_warning(caplog):
@@ -424,7 +480,7 @@ def test_masks_of_another_size_are_refused():
     trajectory, _, _ = climb(tiny.model(), tiny.latent())
     with pytest.raises(ValueError, match="mask is 96x64 but the latent's picture is 64x64"):
         denoise(tiny.model(), trajectory, torch.ones(1, 64, 96))
-    with pytest.raises(ValueError, match="2 masks for 3 images"):
+    with pytest.raises(ValueError, match="2 masks and 3 images do not fit together"):
         denoise(tiny.model(), tiny_batch(), torch.ones(2, 64, 64))
 
 
@@ -447,4 +503,4 @@ def test_the_source_background_needs_the_source_text():
 
 def test_a_flow_model_cannot_start_from_pure_noise():
     with pytest.raises(ValueError, match="use a strength below"):
-        climb(tiny.model("sd3"), tiny.latent("sd3"), "sd3", replace(CLIMB, strength=1.0, scheduler="simple"))
+        climb(tiny.model("sd3"), tiny.latent("sd3"), "sd3", replace(CLIMB, strength=1.0), scheduler="simple")

@@ -17,13 +17,16 @@ import tiny
 import torch
 from conftest import pack
 
-host = pack("diffedit_core.hosts.comfyui")
-guider = pack("diffedit_core.hosts.comfyui_guider")
-editing = pack("diffedit_core.editing")
-core_heatmap = editing.find_heatmap
+host = pack("diffedit_core.hosts.comfyui.stages")
+guider = pack("diffedit_core.hosts.comfyui.guider")
+SamplingProcess = pack("diffedit_core.hosts.comfyui.noise").SamplingProcess
+Draws = pack("diffedit_core.draws").Draws
+look = pack("diffedit_core.stages").look
+settings = pack("diffedit_core.settings")
 
-FIND = editing.MaskSettings(draws=2)
-CLIMB = host.InversionSettings(steps=5, strength=0.6)
+FIND = settings.ContrastSettings(draws=2)
+CLIMB = settings.InversionSettings(steps=5, strength=0.6)
+EDIT = settings.DecodingSettings(guidance=3.0, soft=False)
 MASK = (torch.arange(64) < 32).float().expand(1, 64, 64)
 
 TO_Q = "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_q.weight"
@@ -117,14 +120,17 @@ CHANGES = [
 ]
 
 
+def heat(model, latent, source, target):
+    return host.find_mask(model, latent, source, target, how=FIND, cut=settings.CutSettings(), seed=0)[1]
+
+
 def results(model, texts) -> dict[str, torch.Tensor]:
     source, target, empty = texts
     latent = tiny.latent()
-    _, heatmap = host.find_mask(model, latent, source, target, FIND, 0)
-    trajectory, _, _ = host.invert_picture(model, latent, empty, CLIMB)
-    how = editing.EditSettings(guidance=3.0, soft=False)
-    edited = host.masked_denoise(model, trajectory, MASK, {"positive": target, "negative": empty}, how, 0)
-    return {"heatmap": heatmap, "trajectory": trajectory.trajectory.noisiest, "edited": edited["samples"]}
+    heatmap = heat(model, latent, source, target)
+    trajectory, _, _ = host.invert_picture(model, latent, empty, how=CLIMB)
+    edited = host.masked_denoise(model, trajectory, MASK, target, empty, how=EDIT, seed=0)
+    return {"heatmap": heatmap, "trajectory": trajectory.noisy_model_latents[-1], "edited": edited["samples"]}
 
 
 def texts() -> list[list]:
@@ -171,8 +177,8 @@ def test_the_extra_channels_of_an_inpainting_model_come_with_the_conditioning():
     """As InpaintModelConditioning sets them."""
     model, latent = tiny.model("inpaint"), tiny.latent(batch=2)
     given = {"concat_latent_image": tiny.latent(seed=9)["samples"], "concat_mask": MASK[:, None]}
-    plain = host.find_mask(model, latent, tiny.text("a"), tiny.text("b"), FIND, 0)[1]
-    filled = host.find_mask(model, latent, tiny.text("a", **given), tiny.text("b", **given), FIND, 0)[1]
+    plain = heat(model, latent, tiny.text("a"), tiny.text("b"))
+    filled = heat(model, latent, tiny.text("a", **given), tiny.text("b", **given))
     assert filled.shape == plain.shape and not filled.isclose(plain).all()
 
 
@@ -180,8 +186,8 @@ def test_a_controlnet_applied_to_one_text_the_old_way_holds_for_both():
     """control_apply_to_uncond: KSampler lends it to the negative; a contrast would be of the control otherwise."""
     model, (source, target, _) = with_controlnet(tiny.model(), texts())
     lent = [[embedding, {**options, "control_apply_to_uncond": True}] for embedding, options in target]
-    both = host.find_mask(model, tiny.latent(), source, target, FIND, 0)[1]
-    one = host.find_mask(model, tiny.latent(), texts()[0], lent, FIND, 0)[1]
+    both = heat(model, tiny.latent(), source, target)
+    one = heat(model, tiny.latent(), texts()[0], lent)
     torch.testing.assert_close(one, both)
 
 
@@ -192,12 +198,12 @@ def test_a_contrast_predicts_what_each_text_alone_does(change):
 
     def loop(bound, x0, on_step):
         noisy = x0 + 0.8 * torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
-        pair = bound.denoiser_pair("source", "positive")(noisy, 0.8)
-        return pair, [bound.denoiser(text)(noisy, 0.8) for text in ("source", "positive")]
+        pair = bound.denoiser_pair("source", "target")(noisy, 0.8)
+        return pair, [bound.denoiser(role)(noisy, 0.8) for role in ("source", "target")]
 
-    together, alone = guider.run(
-        model, tiny.latent()["samples"], {"source": source, "positive": target}, (0.0, 0.8), loop, steps=1
-    )
+    given = {"source": source, "target": target}
+    process = SamplingProcess.of(model)
+    together, alone = guider.run(model, tiny.latent()["samples"], given, process, (0.0, 0.8), loop)
     for one, other in zip(together, alone, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
     assert not together[0].isclose(together[1]).all()
@@ -220,12 +226,12 @@ def test_draws_that_go_together_meet_their_own_images_conditions(family):
 
     def loop(bound, x0, on_step):
         bound = replace(bound, chunk=chunk)
-        return core_heatmap(bound, x0, "source", "positive", replace(FIND, draws=5), 0, None)
+        return look(bound, x0, replace(FIND, draws=5), Draws.of(0))
 
     for chunk in (1, 3):
-        conditionings = {"source": source, "positive": target}
-        samples = tiny.latent(batch=2)["samples"]
-        found[chunk] = guider.run(model, samples, conditionings, (0.0, 0.8), loop, steps=5)
+        conditionings = {"source": source, "target": target}
+        samples, process = tiny.latent(batch=2)["samples"], SamplingProcess.of(model)
+        found[chunk] = guider.run(model, samples, conditionings, process, (0.0, 0.8), loop)
     torch.testing.assert_close(found[1], found[3], rtol=1e-4, atol=1e-5)
     assert not found[1][0].isclose(found[1][1]).all()
 
@@ -240,18 +246,17 @@ def test_a_calculation_of_ones_own_is_asked_for_both_texts():
         )
 
     model = tiny.model()
-    plain = host.find_mask(model, tiny.latent(), *texts()[:2], FIND, 0)[1]
+    plain = heat(model, tiny.latent(), *texts()[:2])
     twin = model.clone()
     twin.set_model_sampler_calc_cond_batch_function(calculate)
-    torch.testing.assert_close(host.find_mask(twin, tiny.latent(), *texts()[:2], FIND, 0)[1], plain)
+    torch.testing.assert_close(heat(twin, tiny.latent(), *texts()[:2]), plain)
     assert asked == [2, 2]
 
 
 def test_a_text_of_other_length_is_padded_as_comfyui_does():
     long = tiny.text("a dog")
     long[0][0] = torch.cat([long[0][0]] * 2, dim=1)
-    heatmap = host.find_mask(tiny.model(), tiny.latent(), tiny.text("a cat"), long, FIND, 0)[1]
-    assert heatmap.isfinite().all()
+    assert heat(tiny.model(), tiny.latent(), tiny.text("a cat"), long).isfinite().all()
 
 
 def test_weights_that_only_pass_through_memory(monkeypatch):
@@ -276,11 +281,10 @@ def test_weights_that_only_pass_through_memory(monkeypatch):
 
 def test_one_trajectory_serves_many_edits():
     model = tiny.model()
-    trajectory, _, _ = host.invert_picture(model, tiny.latent(), texts()[2], CLIMB)
-    kept = trajectory.trajectory.latents.clone()
-    how = editing.EditSettings(guidance=3.0, soft=False)
-    edit = {"positive": texts()[1], "negative": texts()[2]}
-    first = host.masked_denoise(model, trajectory, MASK, edit, how, 0)["samples"]
-    host.masked_denoise(model, trajectory, 1 - MASK, edit, replace(how, soft=True), 0)
-    assert trajectory.trajectory.latents.equal(kept)
-    assert host.masked_denoise(model, trajectory, MASK, edit, how, 0)["samples"].equal(first)
+    _, target, empty = texts()
+    trajectory, _, _ = host.invert_picture(model, tiny.latent(), empty, how=CLIMB)
+    kept = [held.clone() for held in (trajectory.picture["samples"], trajectory.noisy_model_latents)]
+    first = host.masked_denoise(model, trajectory, MASK, target, empty, how=EDIT, seed=0)["samples"]
+    host.masked_denoise(model, trajectory, 1 - MASK, target, empty, how=replace(EDIT, soft=True), seed=0)
+    assert trajectory.picture["samples"].equal(kept[0]) and trajectory.noisy_model_latents.equal(kept[1])
+    assert host.masked_denoise(model, trajectory, MASK, target, empty, how=EDIT, seed=0)["samples"].equal(first)

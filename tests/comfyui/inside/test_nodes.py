@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import inspect
 import logging
+import math
+import textwrap
+import typing
 
 import comfy.samplers
 import folder_paths
@@ -16,6 +20,7 @@ from conftest import pack
 masks = pack("diffedit_core.masks")
 toybox = pack("diffedit_core.toybox")
 refine = pack("diffedit_core.refine")
+settings = pack("diffedit_core.settings")
 
 
 def node_list():
@@ -84,21 +89,95 @@ def test_comfyui_makes_its_description_of_every_node(name):
 
 @pytest.mark.parametrize("name", IDS)
 def test_execute_unpacks_calls_and_wraps(name):
-    body = inspect.getsource(NODES[name].execute).split("io.NodeOutput:", 1)[1].strip().splitlines()
-    assert len(body) <= 8
+    source = inspect.getsource(NODES[name].execute)
+    assert len(source.split("io.NodeOutput:", 1)[1].strip().splitlines()) <= 8
+    (function,) = ast.parse(textwrap.dedent(source)).body
+    assert len(function.body) <= 4
+    assert all(isinstance(statement, (ast.Assign, ast.Return)) for statement in function.body)
 
 
-def test_defaults_are_the_cores():
-    found, settings = defaults("DiffEditMask"), pack("diffedit_core.editing").MaskSettings()
-    for name in ("strength", "draws", "statistic", "rule", "paired", "steps", "guidance"):
-        assert found[name] == getattr(settings, name)
-    edit, settings = defaults("MaskedDenoise"), pack("diffedit_core.editing").EditSettings()
-    for name in ("guidance", "rounds", "tries", "background"):
-        assert edit[name] == getattr(settings, name)
-    assert edit["edges"] == ("soft" if settings.soft else "hard")
-    climb = defaults("DDIMInvert")
-    assert (climb["steps"], climb["strength"], climb["guidance"]) == (settings.steps, settings.strength, 1.0)
-    assert climb["scheduler"] in comfy.samplers.SCHEDULER_NAMES and climb["scheduler"] == "ddim_uniform"
+@pytest.mark.parametrize("name", IDS)
+def test_execute_takes_keywords_only_and_says_what_they_are(name):
+    signature = inspect.signature(NODES[name].execute)
+    for parameter in signature.parameters.values():
+        assert parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD), parameter
+        assert parameter.annotation is not parameter.empty, parameter
+    assert signature.return_annotation == "io.NodeOutput"
+    typing.get_type_hints(NODES[name].execute)  # they are there when ComfyUI's own types change
+
+
+EDIT, FAST = settings.EditSettings(), settings.FAST_EDIT
+KNOBS_OF = {
+    "DiffEditMask": {"": EDIT.mask.contrast, "rule": EDIT.mask.cut},
+    "FastMask": {"strength": FAST.mask.contrast, "draws": FAST.mask.contrast},
+    "DDIMInvert": {"": EDIT.inversion},
+    "MaskedDenoise": {"": EDIT.decoding},
+    "MaskRefine": {"": refine.Refinement()},
+    "PasteBack": {"rim": EDIT},
+}
+"""Whose knobs a node shows, by widget; "" stands for every other knob of these settings."""
+
+NO_KNOBS = {  # default, and limits or options
+    "seed": (0, 0, 2**64 - 1),
+    "value": (0.0, -10.0, 100.0),
+    "scheduler": ("ddim_uniform", list(comfy.samplers.SCHEDULER_NAMES)),
+    "check": (False,),
+    "caption": ("",),
+    "rule": ("none", ["none", *(rule for rule in masks.RULES if not masks.RULES[rule].sees_cells)]),
+    "kind": (None, list(toybox.KINDS)),
+}
+
+
+def widgets(name):
+    return {field.id: field for field in schema(name).inputs or [] if hasattr(field, "default")}
+
+
+def knobs(name):
+    """{widget: (its knob, its default)} of every knob that a node shows."""
+    shown = {}
+    for widget, how in KNOBS_OF.get(name, {}).items():
+        for knob in [widget] if widget else dict(how.knobs()):
+            shown[knob] = (dict(how.knobs())[knob], getattr(how, knob))
+    return shown
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_every_knob_is_a_widget_with_its_default_limits_and_tooltip(name):
+    for widget, (knob, default) in knobs(name).items():
+        field = widgets(name)[widget]
+        tooltip = knob.tooltip if default is not None else f"{knob.tooltip} 0 leaves it off."
+        assert (field.default, field.tooltip) == (0.0 if default is None else default, tooltip), widget
+        if knob.names:
+            assert field.io_type == "COMBO" and field.options == list(knob.names), widget
+            assert all(f"{option}: {knob.names[option].meaning}." in field.tooltip for option in field.options), widget
+        elif isinstance(default, bool):
+            assert field.io_type == "BOOLEAN", widget
+        else:
+            kind = "INT" if isinstance(default, int) else "FLOAT"
+            assert (field.io_type, field.min, field.max) == (kind, knob.low, knob.high), widget
+            assert math.isfinite(knob.low) and math.isfinite(knob.high), widget
+            assert kind == "INT" or field.step == knob.step, widget
+        if hasattr(field, "advanced"):  # newer versions fold such widgets away
+            assert bool(field.advanced) == knob.advanced, widget
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_every_other_widget_is_known(name):
+    others = {widget: field for widget, field in widgets(name).items() if widget not in knobs(name)}
+    for widget, field in others.items():
+        default, *limits = NO_KNOBS[widget]
+        assert field.default == default, widget
+        found = [field.options] if hasattr(field, "options") else [getattr(field, end, None) for end in ("min", "max")]
+        assert [end for end in found if end is not None] == limits, widget
+
+
+def test_the_value_widget_speaks_of_every_rule():
+    knob = dict(settings.CutSettings.knobs())["value"]
+    for name in ("DiffEditMask", "MaskRefine"):
+        field = widgets(name)["value"]
+        assert (field.min, field.max) == (knob.low, knob.high)
+        for rule, about in masks.RULES.items():
+            assert f"{rule} ({about.default:g}): {about.value}." in field.tooltip
 
 
 def test_mask_refine_has_every_operation_and_its_defaults_do_nothing():
@@ -127,7 +206,7 @@ def test_equal_texts_are_said_on_the_node():
     assert "the two texts make no difference" in output.ui["text"][0]
 
 
-@pytest.mark.parametrize("rule", list(masks.RULES))
+@pytest.mark.parametrize("rule", [rule for rule in masks.RULES if not masks.RULES[rule].sees_cells])
 def test_refining_the_heatmap_by_a_rule_cuts_the_same_mask(rule):
     """So a graph can keep the heatmap and turn the rule without a model."""
     texts = {"source": tiny.text("a cat"), "target": tiny.text("a dog")}
@@ -143,7 +222,7 @@ def test_inverting_and_denoising(family):
     assert noisy["samples"].shape == latent["samples"].shape
     assert error > 0 and inverted.ui == {"text": (f"round trip error {error:.2%}",)}
     mask = (torch.arange(64) < 32).float().expand(1, 64, 64)
-    texts = {"positive": tiny.text("a dog", family), "negative": empty}
+    texts = {"target": tiny.text("a dog", family), "negative": empty}
     edited = run("MaskedDenoise", model=model, trajectory=trajectory, mask=mask, **texts)[0]["samples"]
     assert edited[..., 5:].equal(latent["samples"][..., 5:])
     assert not edited.isclose(latent["samples"]).all()
@@ -159,19 +238,19 @@ def half(height=64, width=64):
 
 def test_paste_back_keeps_the_original_outside_the_mask():
     original, edited = picture(), picture(seed=1)
-    pasted = run("PasteBack", original=original, edited=edited, mask=half(), feather=4.0)[0]
+    pasted = run("PasteBack", original=original, edited=edited, mask=half(), rim=4.0)[0]
     assert pasted[:, :, 32:].equal(original[:, :, 32:])
     assert pasted[:, :, :8].equal(edited[:, :, :8])
 
 
 def test_paste_back_puts_what_the_vae_cropped_where_it_was():
     original, edited = picture(67, 85), picture(64, 80, seed=1)
-    everything = run("PasteBack", original=original, edited=edited, mask=torch.ones(1, 64, 80), feather=0.0)[0]
+    everything = run("PasteBack", original=original, edited=edited, mask=torch.ones(1, 64, 80), rim=0.0)[0]
     assert everything[:, 1:65, 2:82].equal(edited)
     rest = torch.ones(67, 85, dtype=torch.bool)
     rest[1:65, 2:82] = False
     assert everything[0][rest].equal(original[0][rest])
-    whole = run("PasteBack", original=original, edited=edited, mask=torch.ones(1, 67, 85), feather=0.0)[0]
+    whole = run("PasteBack", original=original, edited=edited, mask=torch.ones(1, 67, 85), rim=0.0)[0]
     assert whole.equal(everything)
 
 
@@ -181,7 +260,7 @@ def test_the_crop_is_comfyuis_own():
     for size in ((67, 85), (64, 80), (71, 66)):
         original = picture(*size)
         kept = comfy.sd.VAE.vae_encode_crop_pixels(_Vae(), original)
-        placed = run("PasteBack", original=original, edited=kept, mask=torch.ones(1, *kept.shape[1:3]), feather=0.0)[0]
+        placed = run("PasteBack", original=original, edited=kept, mask=torch.ones(1, *kept.shape[1:3]), rim=0.0)[0]
         assert placed.equal(original)
 
 
@@ -254,7 +333,7 @@ def test_demo_scenes_are_edits_with_their_truth(kind):
 @pytest.mark.parametrize("seed", [0, 3, 2**64 - 1])
 def test_demo_scenes_are_of_the_seeds_that_training_never_draws_from(seed):
     held_out = toybox.HELD_OUT_SEEDS
-    expected = toybox.edit(held_out[seed % len(held_out)], "colour")
+    expected = toybox.task(held_out[seed % len(held_out)], "colour")
     shown, source, target, _, _ = run("DemoScene", seed=seed, kind="colour").args
     assert (source, target) == (expected.source, expected.target)
     assert (shown[0] * 255).round().byte().numpy().tolist() == expected.image.tolist()

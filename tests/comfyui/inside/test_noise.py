@@ -11,8 +11,10 @@ import tiny
 import torch
 from conftest import pack
 
-noise = pack("diffedit_core.hosts.comfyui_noise")
+SamplingProcess = pack("diffedit_core.hosts.comfyui.noise").SamplingProcess
 denoiser = pack("diffedit_core.denoiser")
+stages = pack("diffedit_core.stages")
+settings = pack("diffedit_core.settings")
 
 
 def made(*bases: type) -> torch.nn.Module:
@@ -34,7 +36,7 @@ def test_noise_is_added_as_the_core_has_it(theirs, ours):
     draw = torch.Generator().manual_seed(0)
     x0, n = torch.randn(2, 4, 8, 8, generator=draw), torch.randn(4, 8, 8, generator=draw)
     kept = n.clone()
-    noisy = noise.SamplingNoise.of(theirs).add(x0, n, 0.7)
+    noisy = SamplingProcess(theirs).add(x0, n, 0.7)
     torch.testing.assert_close(noisy, ours.add(x0, n, 0.7))
     assert n.equal(kept)
 
@@ -42,7 +44,7 @@ def test_noise_is_added_as_the_core_has_it(theirs, ours):
 @pytest.mark.parametrize(("theirs", "ours"), PROCESSES)
 def test_strength_is_the_same_level(theirs, ours):
     for strength in (0.01, 0.25, 0.5, 0.8, 1.0):
-        assert noise.SamplingNoise.of(theirs).sigma_at(strength) == pytest.approx(ours.sigma_at(strength), rel=1e-4)
+        assert SamplingProcess(theirs).sigma_at(strength) == pytest.approx(ours.sigma_at(strength), rel=1e-4)
 
 
 @pytest.mark.parametrize(("theirs", "ours"), PROCESSES)
@@ -50,7 +52,7 @@ def test_the_same_input_at_another_level(theirs, ours):
     x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     for sigma, sigma_next in ((0.0, 0.3), (0.3, 0.9), (0.9, 0.1)):
         torch.testing.assert_close(
-            noise.SamplingNoise.of(theirs).same_input(x, sigma, sigma_next), ours.same_input(x, sigma, sigma_next)
+            SamplingProcess(theirs).same_input(x, sigma, sigma_next), ours.same_input(x, sigma, sigma_next)
         )
 
 
@@ -59,51 +61,78 @@ def test_fresh_noise_on_top(theirs, ours):
     draw = torch.Generator().manual_seed(0)
     x, n = (torch.randn(1, 4, 8, 8, generator=draw) for _ in range(2))
     for sigma, sigma_next in ((0.0, 0.3), (0.3, 0.9)):
-        again = denoiser.renoise(noise.SamplingNoise.of(theirs), x, n, sigma, sigma_next)
+        again = denoiser.renoise(SamplingProcess(theirs), x, n, sigma, sigma_next)
         torch.testing.assert_close(again, denoiser.renoise(ours, x, n, sigma, sigma_next))
+
+
+@pytest.mark.parametrize(("theirs", "ours"), PROCESSES)
+def test_how_much_picture_and_noise_a_level_holds(theirs, ours):
+    process = SamplingProcess(theirs)
+    for sigma in (0.0, 0.3, 0.9):
+        assert process.scales(sigma) == pytest.approx(ours.scales(sigma), abs=1e-6)
+        picture, noise = process.scales(sigma)
+        assert process.at_ratio(noise / picture) == pytest.approx(sigma, abs=1e-6)
+        assert process.at_ratio(noise / picture) == pytest.approx(ours.at_ratio(noise / picture), abs=1e-6)
+
+
+def test_a_flow_that_scales_its_noise_knows_its_levels_by_their_ratio():
+    scaled = made(sampling.ModelSamplingDiscreteFlow, sampling.CONST)
+    scaled.noise_scale = 2.0  # which only newer versions read
+    process = SamplingProcess(scaled)
+    for sigma in (0.1, 0.5, 0.9):
+        picture, noise = process.scales(sigma)
+        assert process.at_ratio(noise / picture) == pytest.approx(sigma, rel=1e-6)
 
 
 @pytest.mark.parametrize("steps", [1, 7, 30, 50, 1000])
 def test_the_default_schedule_is_diffusers_leading_one_with_an_offset_of_1(steps):
     timesteps = torch.arange(steps) * (1000 // steps) + 1
     expected = (0.0, *DIFFUSION.sigmas[timesteps.clamp_max(999)].tolist())
-    levels = noise.full_schedule(DIFFUSION, steps)
+    levels = SamplingProcess(DIFFUSION).sigmas(steps)
     assert levels[:1000] == expected[:1000]  # there is no timestep 1000
 
 
 @pytest.mark.parametrize("scheduler", comfy.samplers.SCHEDULER_NAMES)
 @pytest.mark.parametrize("process", [DIFFUSION, FLOW])
 def test_every_scheduler_climbs_from_the_picture(process, scheduler):
-    levels = noise.full_schedule(process, 10, scheduler)
+    levels = SamplingProcess(process, scheduler).sigmas(10)
     assert len(levels) in range(9, 12)
     assert levels[0] == 0
     assert all(low < high for low, high in pairwise(levels))
 
 
 def test_a_flow_model_is_not_inverted_to_pure_noise():
-    process = noise.SamplingNoise.of(FLOW)
-    with pytest.raises(ValueError, match=r"strength 1\.0 takes this flow model to sigma 1\.0.*below 0\.975"):
-        noise.inversion_levels(process, 20, "simple", 1.0)
-    assert noise.inversion_levels(process, 20, "simple", 0.97)[-1] < 1
+    process = SamplingProcess(FLOW, "simple")
+    pure, last = (
+        stages.levels_of_climb(process, settings.InversionSettings(steps=20, strength=strength))
+        for strength in (1.0, 0.97)
+    )
+    with pytest.raises(ValueError, match=r"strength takes the flow model to sigma 1\.0.*below 0\.975"):
+        process.check_invertible(pure, 20)
+    process.check_invertible(last, 20)
+    assert last[-1] < 1
+    SamplingProcess(DIFFUSION).check_invertible((0.0, float(DIFFUSION.sigma_max)), 20)
 
 
 def test_inverse_scaling_undoes_what_a_sampler_without_noise_does_first():
     x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     for process in (DIFFUSION, FLOW):
-        given = noise.SamplingNoise.of(process).for_other_samplers(x, 0.6)
+        given = SamplingProcess(process).for_other_samplers(x, 0.6)
         torch.testing.assert_close(process.noise_scaling(torch.tensor(0.6), torch.zeros_like(x), given), x)
 
 
 def test_models_without_such_a_noise_are_refused():
-    with pytest.raises(ValueError, match=r"IMG_TO_IMG.*not known here; use an eps"):
-        noise.SamplingNoise.of(made(sampling.ModelSamplingDiscrete, sampling.IMG_TO_IMG))
+    model = tiny.model()
+    model.add_object_patch("model_sampling", made(sampling.ModelSamplingDiscrete, sampling.IMG_TO_IMG))
+    with pytest.raises(ValueError, match=r"IMG_TO_IMG.*not supported; use an eps"):
+        SamplingProcess.of(model)
 
 
 @pytest.mark.parametrize("family", ["sd15", "sd15-v", "sdxl", "inpaint"])
 def test_diffusion_families(family):
-    assert noise.SamplingNoise.of(tiny.model(family).get_model_object("model_sampling")).kind == "diffusion"
+    assert SamplingProcess.of(tiny.model(family)).kind == "diffusion"
 
 
 @pytest.mark.parametrize("family", ["sd3", "flux", "wan"])
 def test_flow_families(family):
-    assert noise.SamplingNoise.of(tiny.model(family).get_model_object("model_sampling")).kind == "flow"
+    assert SamplingProcess.of(tiny.model(family)).kind == "flow"

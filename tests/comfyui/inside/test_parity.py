@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import replace
 
 import comfy.model_sampling
 import pytest
 import torch
 from conftest import PACK, pack
 
-demo = pack("diffedit_core.hosts.comfyui_demo")
-host = pack("diffedit_core.hosts.comfyui")
-editing = pack("diffedit_core.editing")
+demo = pack("diffedit_core.hosts.comfyui.demo")
+toybox = pack("diffedit_core.toybox")
+host = pack("diffedit_core.hosts.comfyui.stages")
+settings = pack("diffedit_core.settings")
 
 SOURCE, TARGET = "a red circle on a wooden table, and a star", "a blue square on a wooden table, and a star"
-TEXTS = {"positive": TARGET, "negative": "", "source": SOURCE}
 SCALE = 0.18215  # SD1.5's: the core's latents in a diffusers host are in these units
 
 
@@ -71,10 +70,10 @@ def test_text_encoder_and_autoencoder(loaded, folder):
 
 def test_heatmaps(case, loaded):
     model, expected = case
-    how = editing.MaskSettings(draws=4, statistic="mean_abs")
+    how = settings.ContrastSettings(draws=4, statistic="mean_abs")
     latent = {"samples": expected["latent"] / SCALE}
     texts = (text(loaded[1], SOURCE), text(loaded[1], TARGET))
-    _, heatmap = host.find_mask(model, latent, *texts, how, 3)
+    _, heatmap = host.find_mask(model, latent, *texts, how=how, cut=settings.CutSettings(), seed=3)
     assert float(expected["heatmap"].std()) > 5e-3  # there is something to agree on
     size = heatmap.shape[-2:]
     fitted = pack("diffedit_core.masks").fit(expected["heatmap"], size)
@@ -84,17 +83,19 @@ def test_heatmaps(case, loaded):
 def test_trajectories_and_edits(case, loaded):
     model, expected = case
     latent = {"samples": expected["latent"] / SCALE}
-    how = host.InversionSettings(steps=20, strength=0.6, iterations=1)
-    inverted, _, _ = host.invert_picture(model, latent, text(loaded[1], SOURCE), how)
-    torch.testing.assert_close(torch.tensor(inverted.trajectory.sigmas), torch.tensor(expected["sigmas"]))
-    torch.testing.assert_close(inverted.trajectory.latents, expected["trajectory"], rtol=1e-4, atol=1e-4)
+    source, target, empty = (text(loaded[1], words) for words in (SOURCE, TARGET, ""))
+    how = settings.InversionSettings(steps=20, strength=0.6, iterations=1)
+    inverted, _, _ = host.invert_picture(model, latent, source, how=how)
+    torch.testing.assert_close(torch.tensor(inverted.sigmas), torch.tensor(expected["sigmas"]))
+    whole = inverted.above(model.get_model_object("process_latent_in")(inverted.picture["samples"]))
+    torch.testing.assert_close(whole.latents, expected["trajectory"], rtol=1e-4, atol=1e-4)
     mask = (torch.arange(128) < 64).float().expand(1, 128, 128)
-    texts = {name: text(loaded[1], words) for name, words in TEXTS.items()}
-    edit = replace(editing.EditSettings(), guidance=3.0, rounds=2, tries=3, soft=False)
-    edited = host.masked_denoise(model, inverted, mask, texts, edit, 3)["samples"]
+    edit = settings.DecodingSettings(guidance=3.0, rounds=2, tries=3, soft=False)
+    edited = host.masked_denoise(model, inverted, mask, target, empty, how=edit, seed=3, source=source)["samples"]
     torch.testing.assert_close(edited * SCALE, expected["edited"], rtol=1e-4, atol=3e-4)
 
 
-def test_a_folder_without_a_model_says_so(tmp_path):
-    with pytest.raises(ValueError, match=r"there is no model in .*install this pack again"):
-        demo.demo_model(tmp_path)
+def test_an_installation_without_the_model_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(toybox, "WEIGHTS", tmp_path)
+    with pytest.raises(ValueError, match=r"demo model is not part of .*install this package again"):
+        demo.demo_model()

@@ -15,27 +15,24 @@ import torch.nn.functional as F
 from comfy import model_patcher, sd, sd1_clip, supported_models, supported_models_base, utils
 from torch import Tensor
 
-from .. import toybox
-
-WEIGHTS = Path(toybox.__file__).parent / "weights"
+from ... import toybox
 
 
-def demo_model(folder: Path = WEIGHTS) -> tuple[Any, Any, Any]:
-    """MODEL, CLIP and VAE from a folder in the diffusers layout, at any sizes, through ComfyUI's own classes."""
-    if not (folder / "model_index.json").exists():
-        raise ValueError(f"there is no model in {folder}; install this pack again, whole")
+def demo_model(folder: Path | None = None) -> tuple[Any, Any, Any]:
+    """MODEL, CLIP and VAE of the bundled model, or of a folder in the diffusers layout, through ComfyUI's classes."""
+    folder = folder or toybox.weights()
     return _unet(folder / "unet"), _clip(folder / "text_encoder", folder / "tokenizer"), _vae(folder / "vae")
 
 
 def demo_scene(seed: int, kind: str) -> tuple[Tensor, str, str, Tensor, Tensor]:
     """Picture [1, H, W, 3], source and target text, the edit's true region [1, H, W] and true picture, all held out."""
     held_out = toybox.HELD_OUT_SEEDS
-    made = toybox.edit(held_out[seed % len(held_out)], kind)
+    made = toybox.task(held_out[seed % len(held_out)], kind)
     return _tensor(made.image / 255), made.source, made.target, _tensor(made.region), _tensor(made.edited / 255)
 
 
 class Multiple(Fraction):
-    """Of the first width. ComfyUI multiplies widths by it and makes layers of the result, which must be whole."""
+    """A multiple of the first width. ComfyUI multiplies widths by it and makes layers of the result: a whole number."""
 
     def __mul__(self, width: int) -> int:  # type: ignore[override]
         return int(super().__mul__(width))

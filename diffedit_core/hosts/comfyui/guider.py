@@ -1,13 +1,13 @@
-"""A loop of the core inside ComfyUI's own sampling, where hooks, ControlNets, areas and patches are in force.
+"""Runs a loop of the core inside ComfyUI's own sampling, where hooks, ControlNets, areas and patches are in force.
 
-ComfyUI turns control around: a guider loads the models and calls a sampler, and in that sampler the loop runs. Latents
-are in the model's units there, and in the autoencoder's on a node's wire.
+ComfyUI turns control around: a guider loads the models and calls a sampler, and in that sampler the loop runs. There,
+latents are in the model's units. On a node's wire they are in the autoencoder's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import comfy.model_management as mm
@@ -16,14 +16,19 @@ import latent_preview
 import torch
 from torch import Tensor
 
-from ..denoiser import Denoise, DenoisePair, OnStep
-from .comfyui_noise import SamplingNoise, full_schedule
+from ...denoiser import Denoise, DenoisePair, OnStep
+from ...host import Role
+from .noise import SamplingProcess
 
 Result = TypeVar("Result")
 Conditioning = list[Any]
+Texts = Mapping[Role, Conditioning]
 
 ASK = "diffedit_ask"
 """The key of model_options that tells the guider what to predict."""
+
+KEYS: dict[Role, str] = {"target": "positive", "inversion": "positive", "source": "source", "negative": "negative"}
+"""What ComfyUI calls a role. It lends a ControlNet or an area of "positive" to the others, so the main text is that."""
 
 SAFETY = 1.5
 """ComfyUI's own margin on a model's memory estimate."""
@@ -31,47 +36,47 @@ SAFETY = 1.5
 
 @dataclass(frozen=True)
 class Ask:
-    """One text, or the two of a contrast, by the names their conditionings have in the guider."""
+    """One text, or the two of a contrast."""
 
-    texts: tuple[str, ...]
+    roles: tuple[Role, ...]
     guidance: float = 1.0
 
 
 class LoopGuider(comfy.samplers.CFGGuider):
-    """Predicts what it is asked for, call by call, with everything else that ComfyUI's guider does."""
+    """ComfyUI's guider, which predicts what each call asks for."""
 
-    def set_conds(self, texts: Mapping[str, Conditioning]) -> None:
-        self.inner_set_conds(texts)
+    def set_conds(self, texts: Texts) -> None:
+        self.inner_set_conds({KEYS[role]: conditioning for role, conditioning in texts.items()})
 
     def predict_noise(self, x: Tensor, timestep: Tensor, model_options: dict[str, Any], seed: int) -> Tensor:
         """x0 [B, C, ...] of one text, or [2 * B, C, ...] of two."""
         ask = model_options[ASK]
-        if len(ask.texts) > 1:
-            return torch.cat(self._at_once(ask.texts, x, timestep, model_options, seed))
+        if len(ask.roles) > 1:
+            return torch.cat(self._together(ask.roles, x, timestep, model_options, seed))
         return comfy.samplers.sampling_function(
             self.inner_model,
             x,
             timestep,
             self.conds.get("negative"),
-            self.conds[ask.texts[0]],
+            self.conds[KEYS[ask.roles[0]]],
             ask.guidance,
             model_options=model_options,
             seed=seed,
         )
 
-    def _at_once(
-        self, texts: Sequence[str], x: Tensor, timestep: Tensor, model_options: dict[str, Any], seed: int
+    def _together(
+        self, roles: Sequence[Role], x: Tensor, timestep: Tensor, model_options: dict[str, Any], seed: int
     ) -> list[Tensor]:
-        """Each text as if alone at guidance 1, guidance functions included, but from one pass through the model."""
-        conds = [self.conds[text] for text in texts]
+        """Each text as if alone at guidance 1, guidance functions included, but in one pass through the model."""
+        conds = [self.conds[KEYS[role]] for role in roles]
         together = {"conds": conds, "input": x, "sigma": timestep, "model": self.inner_model}
         calculate = model_options.get("sampler_calc_cond_batch_function")
         if calculate:
             predictions = calculate({**together, "model_options": model_options})
         else:
             predictions = comfy.samplers.calc_cond_batch(self.inner_model, conds, x, timestep, model_options)
-        for text, prediction in zip(texts, predictions, strict=True):
-            _check_in_force(text, prediction, float(timestep[0]))
+        for role, prediction in zip(roles, predictions, strict=True):
+            _check_in_force(role, prediction, float(timestep[0]))
         return [
             comfy.samplers.sampling_function(
                 self.inner_model,
@@ -80,58 +85,50 @@ class LoopGuider(comfy.samplers.CFGGuider):
                 None,
                 cond,
                 1.0,
-                model_options={**model_options, "sampler_calc_cond_batch_function": _answer(prediction)},
+                model_options={**model_options, "sampler_calc_cond_batch_function": _ready(prediction)},
                 seed=seed,
             )
             for cond, prediction in zip(conds, predictions, strict=True)
         ]
 
 
-def _check_in_force(text: str, prediction: Tensor, sigma: float) -> None:
-    """ComfyUI predicts 0 under a text that is out of its timestep range; the contrast would be the other text's all."""
+def _check_in_force(role: Role, prediction: Tensor, sigma: float) -> None:
+    """ComfyUI predicts 0 under a text outside its timestep range; the heatmap would show only the other prediction."""
     if not prediction.any():
-        name = "target" if text == "positive" else text
         raise ValueError(
-            f"the {name} text is not in force at noise level {sigma:.3f}; widen its timestep range, "
-            "or choose another strength (to compare no tries: 1 try)"
+            f"the {role} text is not in force at noise level {sigma:.3f}; widen its timestep range, "
+            "choose another strength, or set tries to 1 so that nothing is compared"
         )
 
 
-def _answer(prediction: Tensor) -> Callable[[dict[str, Any]], list[Tensor]]:
+def _ready(prediction: Tensor) -> Callable[[dict[str, Any]], list[Tensor]]:
     return lambda _: [prediction, torch.zeros_like(prediction)]
 
 
 @dataclass(frozen=True)
-class LoopHost:
-    """The core's denoisers, for as long as a loop runs. A text is the name of its conditioning."""
+class LoopDenoisers:
+    """The core's denoisers, for as long as a loop runs."""
 
     guider: LoopGuider
     extra_args: dict[str, Any]
+    process: SamplingProcess
     batch: int  # images
     chunk: int  # noise draws that fit into memory together
 
-    @property
-    def sampling(self) -> Any:
-        return self.guider.inner_model.model_sampling
-
-    @property
-    def process(self) -> SamplingNoise:
-        return SamplingNoise.of(self.sampling)
-
     def sigmas(self, steps: int) -> tuple[float, ...]:
-        return full_schedule(self.sampling, steps)
+        return self.process.sigmas(steps)
 
-    def denoiser(self, text: Any, negative: Any = "", guidance: float = 1.0) -> Denoise:
+    def denoiser(self, role: Role, guidance: float = 1.0) -> Denoise:
         if guidance != 1 and "negative" not in self.guider.conds:
             raise ValueError(
                 f"guidance {guidance} leads away from a negative conditioning; connect one, or set guidance to 1"
             )
-        return lambda x, sigma: self._predict(x, sigma, Ask((text,), guidance))
+        return lambda x, sigma: self._predict(x, sigma, Ask((role,), guidance))
 
-    def denoiser_pair(self, source: Any, target: Any, negative: Any = "", guidance: float = 1.0) -> DenoisePair:
+    def denoiser_pair(self, first: Role, second: Role) -> DenoisePair:
         def denoise_pair(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
-            x0_source, x0_target = self._predict(x, sigma, Ask((source, target))).chunk(2)
-            return x0_source, x0_target
+            x0_first, x0_second = self._predict(x, sigma, Ask((first, second))).chunk(2)
+            return x0_first, x0_second
 
         return Halving(denoise_pair, self.batch, self.chunk)
 
@@ -142,15 +139,15 @@ class LoopHost:
         return self.guider(x, levels, model_options=options, seed=self.extra_args["seed"])
 
 
-Loop = Callable[[LoopHost, Tensor, OnStep], Result]
-"""``(host, clean latent in the model's units [B, C, ...], callback for its steps) -> anything``"""
+Loop = Callable[[LoopDenoisers, Tensor, OnStep], Result]
+"""``(model, x0 [B, C, ...], on_step) -> anything``"""
 
 
 class LoopSampler(comfy.samplers.Sampler):
     """Hands a loop the denoisers of the guider that called, and keeps what it returns."""
 
-    def __init__(self, loop: Loop[Any], draws: int) -> None:
-        self.loop, self.draws = loop, draws
+    def __init__(self, loop: Loop[Any], process: SamplingProcess, draws: int) -> None:
+        self.loop, self.process, self.draws = loop, process, draws
         self.result: Any = None
 
     def sample(
@@ -172,39 +169,40 @@ class LoopSampler(comfy.samplers.Sampler):
                 callback(done - 1, x0, x0, total)
 
         chunk = draws_that_fit(model_wrap.inner_model, latent_image, self.draws)
-        host = LoopHost(model_wrap, extra_args, len(latent_image), chunk)
-        self.result = self.loop(host, latent_image, on_step)
+        process = replace(self.process, sampling=model_wrap.inner_model.model_sampling)
+        model = LoopDenoisers(model_wrap, extra_args, process, len(latent_image), chunk)
+        self.result = self.loop(model, latent_image, on_step)
         return latent_image
 
 
 def run(
     model: Any,
     samples: Tensor,
-    texts: Mapping[str, Conditioning],
+    texts: Texts,
+    process: SamplingProcess,
     sigmas: Sequence[float],
     loop: Loop[Result],
     *,
-    steps: int,
     draws: int = 1,
     seed: int = 0,
 ) -> Result:
-    """What the loop returns. ``samples`` are in the autoencoder's units, ``sigmas`` are the levels it will ask for."""
+    """What the loop returns. ``samples`` are in the autoencoder's units; ``sigmas`` are the levels it asks about."""
     guider = LoopGuider(model)
     guider.set_conds(texts)
-    sampler = LoopSampler(loop, draws)
+    sampler = LoopSampler(loop, process, draws)
     guider.sample(
         torch.zeros_like(samples),
         samples,
         sampler,
         torch.tensor(sorted(sigmas, reverse=True)),
-        callback=latent_preview.prepare_callback(model, steps),
+        callback=latent_preview.prepare_callback(model, len(sigmas)),  # every call of it says the real total
         seed=seed,
     )
     return sampler.result
 
 
 def draws_that_fit(model: Any, x0: Tensor, draws: int) -> int:
-    """How many noise draws go through the model at a time, both texts of each, by its own estimate of its memory."""
+    """How many noise draws, under both texts each, fit into memory by the model's own estimate."""
     if x0.device.type == "cpu":
         return 1  # one draw keeps a CPU busy
     needed = SAFETY * model.memory_required([2 * len(x0), *x0.shape[1:]])
@@ -212,7 +210,7 @@ def draws_that_fit(model: Any, x0: Tensor, draws: int) -> int:
 
 
 class Halving:
-    """A denoise_pair that, out of memory, takes half as many draws at a time from then on."""
+    """A denoise_pair that halves the number of draws at a time when memory runs out."""
 
     def __init__(self, denoise_pair: DenoisePair, batch: int, chunk: int) -> None:
         self.denoise_pair, self.batch, self.draws = denoise_pair, batch, chunk
@@ -232,7 +230,7 @@ class Halving:
         return torch.cat(source), torch.cat(target)
 
     def _attempt(self, x: Tensor, sigma: float) -> tuple[Tensor, Tensor] | None:
-        """None when memory ran out. Returning leaves the except block, which holds on to what the pass allocated."""
+        """None when memory ran out. Returning frees what the except block holds on to."""
         try:
             return self.denoise_pair(x, sigma)
         except Exception as error:

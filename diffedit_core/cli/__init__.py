@@ -1,4 +1,4 @@
-"""``diffedit edit | mask | demo``: pictures and texts in, pictures out. Results go to stdout, all else to stderr."""
+"""``diffedit edit | mask | demo``: pictures and texts in, pictures out. Results go to stdout, the rest to stderr."""
 
 from __future__ import annotations
 
@@ -13,17 +13,14 @@ from typing import Any, NoReturn
 
 import torch
 
-from . import __version__, commands
-from .contrast import STATISTICS
-from .decoding import BACKGROUNDS
-from .editing import EDIT_MASK, EditSettings, MaskSettings
+from .. import __version__
+from ..settings import EditSettings, MaskSettings
+from . import commands
 from .flags import add_flags
-from .masks import RULES
-from .refine import EDGE_SNAPS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0 when done, 2 on input that cannot be worked with, 1 when memory runs out, 130 when interrupted."""
+    """0 when done, 2 on bad input, 1 when memory runs out, 130 when interrupted."""
     try:
         args = _parser().parse_args(argv)
         with _warnings_on_stderr():
@@ -45,7 +42,7 @@ def _say(line: str, code: int) -> int:
 
 @contextmanager
 def _warnings_on_stderr() -> Iterator[None]:
-    logger, handler = logging.getLogger(__package__), logging.StreamHandler(sys.stderr)
+    logger, handler = logging.getLogger("diffedit_core"), logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("diffedit: %(message)s"))
     logger.addHandler(handler)
     try:
@@ -74,74 +71,64 @@ class _Parser(ArgumentParser):
 
 
 def _parser() -> ArgumentParser:
-    parser = _Parser(prog="diffedit", description="Say what should change in a picture; the rest stays, to the pixel.")
+    parser = _Parser(
+        prog="diffedit", description="Say what should change in a picture. The rest stays as it is, to the pixel."
+    )
     parser.add_argument("--version", action="version", version=f"diffedit {__version__}")
     added = parser.add_subparsers(required=True, metavar="COMMAND")
-    _edit_parser(added.add_parser("edit", help="change what the target text says otherwise than the source text"))
-    _mask_parser(added.add_parser("mask", help="only find where the two texts differ"))
-    _demo_parser(added.add_parser("demo", help="edit a scene of the bundled toy world with its bundled model"))
+    _edit_parser(added.add_parser("edit", help="edit what the target text describes differently"))
+    _mask_parser(added.add_parser("mask", help="only find where the two texts disagree"))
+    _demo_parser(added.add_parser("demo", help="edit a scene of the bundled toy world with the bundled model"))
     return parser
 
 
 def _edit_parser(parser: ArgumentParser) -> None:
     _picture_flags(parser, output="the edited picture [IMAGE-edited.png beside IMAGE]")
-    parser.add_argument("--mask", metavar="FILE", type=Path, help="where to edit, white on black; then none is sought")
-    parser.add_argument("--save-mask", metavar="FILE", type=Path, help="write the mask as well")
-    parser.add_argument(
-        "--save-heatmap", metavar="FILE", type=Path, help="write the heatmap as well; .npy: its numbers"
-    )
-    _mask_flags(parser, EDIT_MASK)
-    add_flags(parser, EditSettings(), "how to edit", choices={"background": BACKGROUNDS})
+    _text(parser, "--inversion-text", "the text to invert under [none]")
+    _file(parser, "--mask", "edit here, white on black, instead of finding a mask")
+    _file(parser, "--save-mask", "also write the mask")
+    _file(parser, "--save-heatmap", "also write the heatmap; .npy: its numbers")
+    add_flags(parser, EditSettings(), "putting the edit into the picture")
     parser.set_defaults(run=commands.run_edit)
 
 
 def _mask_parser(parser: ArgumentParser) -> None:
     _picture_flags(parser, output="the mask [IMAGE-mask.png beside IMAGE]")
-    parser.add_argument(
-        "--save-heatmap",
-        metavar="FILE",
-        type=Path,
-        help="the heatmap; .npy: its numbers [IMAGE-heatmap.png beside IMAGE]",
-    )
-    _mask_flags(parser, MaskSettings())
+    _file(parser, "--save-heatmap", "the heatmap; .npy: its numbers [IMAGE-heatmap.png beside IMAGE]")
+    add_flags(parser, MaskSettings(), "finding the mask")
     parser.set_defaults(run=commands.run_mask)
 
 
 def _demo_parser(parser: ArgumentParser) -> None:
     parser.add_argument("--scene", type=int, default=6, metavar="N", help="which held-out scene [6]")
     parser.add_argument("--kind", default="both", help="what changes in it [both: an object's colour and shape]")
-    parser.add_argument(
-        "-o", "--output", metavar="FILE", type=Path, default=Path("demo.png"), help="the panels [demo.png]"
-    )
+    _file(parser, "--output", "the panels [demo.png]", "-o", default=Path("demo.png"))
     _common_flags(parser)
     parser.set_defaults(run=commands.run_demo)
 
 
 def _picture_flags(parser: ArgumentParser, output: str) -> None:
     parser.add_argument("image", type=Path, metavar="IMAGE")
-    parser.add_argument(
-        "--source", action="append", metavar="TEXT", help="what the picture shows; several times: averaged"
-    )
-    parser.add_argument("--target", action="append", metavar="TEXT", help="what it shall show; several times: averaged")
+    _text(parser, "--source", "what the picture shows; give several wordings to average them")
+    _text(parser, "--target", "what it should show; give several wordings to average them")
+    _text(parser, "--negative", "what guidance leads away from [nothing]")
     parser.add_argument("--model", metavar="PATH", help="a folder in the diffusers layout, a name on the hub, or: demo")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help=output)
-    parser.add_argument("--panels", metavar="FILE", type=Path, help="write input, mask and result side by side")
-    parser.add_argument("--fast", action="store_true", help="FastDiffEdit: its mask of 20 draws, plain inpainting")
+    _file(parser, "--output", output, "-o")
+    _file(parser, "--panels", "also write input, mask and result side by side")
+    parser.add_argument("--fast", action="store_true", help="FastDiffEdit's settings, each of which can still be set")
     _common_flags(parser)
 
 
 def _common_flags(parser: ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same picture [0]")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same picture [0]")
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps [cuda where there is one]")
-    parser.add_argument("--dtype", choices=commands.DTYPES, help="of the model [float32; fp16 on cuda]")
+    parser.add_argument("--dtype", choices=commands.DTYPES, help="the model's precision [float32; fp16 on cuda]")
     parser.add_argument("--json", action="store_true", help="one line of JSON on stdout")
 
 
-def _mask_flags(parser: ArgumentParser, defaults: MaskSettings) -> None:
-    offered = {"rule": tuple(RULES), "statistic": STATISTICS}
-    add_flags(parser, defaults, "how to find the mask", "mask-", offered, skip=["fast"])
-    add_flags(parser, defaults.refinement, "what to do to the mask", "refine-", {"edge_snap": EDGE_SNAPS})
+def _text(parser: ArgumentParser, flag: str, about: str) -> None:
+    parser.add_argument(flag, action="append", metavar="TEXT", help=about)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _file(parser: ArgumentParser, flag: str, about: str, *short: str, default: Path | None = None) -> None:
+    parser.add_argument(*short, flag, metavar="FILE", type=Path, default=default, help=about)

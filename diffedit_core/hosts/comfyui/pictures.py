@@ -1,7 +1,7 @@
-"""ComfyUI's IMAGE [B, H, W, 3] and MASK [B, H, W]: whatever its VAE cropped off is put back where it was.
+"""ComfyUI's IMAGE [B, H, W, 3] and MASK [B, H, W]: what VAE Encode cropped off is put back where it was.
 
-VAE encode cuts a picture down, about its middle, to a multiple of what the VAE needs, and says nothing. So a mask made
-from a latent may be a few pixels smaller than the picture, and the edited picture too.
+VAE Encode silently crops a picture, about its middle, to a multiple of what the VAE needs. So a mask made from a latent
+may be a few pixels smaller than the picture, and so may the edited picture.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .. import compositing
-from ..masks import RULES, threshold
-from ..refine import Refinement, refine
+from ... import compositing
+from ...masks import threshold
+from ...refine import Refinement, refine
 
 MULTIPLES = (8, 16, 32)
-"""What VAEs need of a size."""
+"""What VAEs need both sides to be multiples of."""
 
 
 def crop_centred(planes: Tensor, size: tuple[int, int], what: str) -> Tensor:
-    """[B, H, W, ...] as VAE encode would cut it, or an error where it would not come out at ``size``."""
+    """[B, H, W, ...] as VAE Encode would crop it, or an error where that would not give ``size``."""
     _check_crop(planes, size, "mask", what)
     top, left = _offsets(planes, size)
     return planes[:, top : top + size[0], left : left + size[1]]
 
 
 def place_centred(inner: Tensor, outer: Tensor, name: str) -> Tensor:
-    """``inner`` [B, h, w, ...] over the middle of ``outer`` [B, H, W, ...], from which VAE encode cut it."""
+    """``inner`` [B, h, w, ...] over the middle of ``outer`` [B, H, W, ...], from which VAE Encode cropped it."""
     size = (inner.shape[1], inner.shape[2])
     if size == tuple(outer.shape[1:3]):
         return inner
@@ -36,24 +36,24 @@ def place_centred(inner: Tensor, outer: Tensor, name: str) -> Tensor:
     return placed
 
 
-def paste_back(original: Tensor, edited: Tensor, mask: Tensor, feather: float) -> Tensor:
+def paste_back(original: Tensor, edited: Tensor, mask: Tensor, rim: float) -> Tensor:
     original, edited, mask = _together(original, edited, mask)
-    return compositing.paste(original, edited, mask, feather)
+    return compositing.paste(original, edited, mask, rim)
 
 
 def panels(original: Tensor, mask: Tensor, edited: Tensor, caption: str) -> Tensor:
-    """The picture, where it may change, and what became of it, side by side: [B, H', W', 3]."""
+    """The picture, its mask and the edit side by side: [B, H', W', 3]."""
     original, edited, mask = _together(original, edited, mask)
     shown = compositing.overlay(original.expand(max(len(original), len(mask)), -1, -1, -1), mask)
     return compositing.panels([original, shown, edited], ["original", "mask", caption or "edited"])
 
 
-def refine_mask(mask: Tensor, rule: str, value: float, how: Refinement, picture: Tensor | None) -> Tensor:
-    """``rule`` first cuts a heatmap into a mask, unless it is "none"; 0 stands for the rule's own ``value``."""
+def refine_mask(mask: Tensor, rule: str | None, value: float | None, how: Refinement, picture: Tensor | None) -> Tensor:
+    """A mask refined; or, with a rule, a heatmap first cut into a mask."""
     planes = mask.reshape(-1, *mask.shape[-2:]).float()
     heatmap = None
-    if rule != "none":
-        heatmap, planes = planes, threshold(planes, rule, value or RULES[rule].default)
+    if rule:
+        heatmap, planes = planes, threshold(planes, rule, value)
     if picture is not None:
         picture = picture[..., :3]
         blank = torch.zeros_like(picture[:1, ..., 0])
@@ -75,7 +75,7 @@ def _check_crop(outer: Tensor, size: tuple[int, int], outer_name: str, name: str
     if not any((height // m * m, width // m * m) == size for m in (1, *MULTIPLES)):
         raise ValueError(
             f"the {outer_name} is {width}x{height} but the {name} is {size[1]}x{size[0]}; "
-            "use the mask and the picture that were made from one another, or resize one of them"
+            "use the mask and the picture that belong together, or resize one of them"
         )
 
 

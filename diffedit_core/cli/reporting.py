@@ -1,4 +1,4 @@
-"""What a run took: seconds and model evaluations of every stage, with a bar on stderr while it lasts."""
+"""What a run takes: seconds and model evaluations of every stage, with a bar on stderr while it lasts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .denoiser import OnStep
+from ..denoiser import OnStep
 
 
 class Watch:
-    """Stages follow one another: the next one's beginning is the last one's end."""
+    """Stages follow one another: where the next one begins, the last one ends."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -24,14 +24,14 @@ class Watch:
         self._bar: tqdm | None = None
 
     def begin(self, stage: str) -> None:
-        """A name that comes again goes on where it stopped."""
+        """A stage that begins again goes on counting where it stopped."""
         self._end()
         self._stage = stage
 
     def progress(self, stage: str) -> OnStep:
         """For ``edit`` and ``find_mask``: begins the stage, and shows its steps."""
         self.begin(stage)
-        bar = self._bar = tqdm(desc=stage, unit="step", disable=None)  # None: not where stderr is a file
+        bar = self._bar = tqdm(desc=stage, unit="step", disable=None)  # None: no bar where stderr is a file
 
         def on_step(done: int, total: int, _: Tensor) -> None:
             bar.total = total

@@ -1,0 +1,211 @@
+"""What the commands do: flags in, files written, a report out."""
+
+from __future__ import annotations
+
+import logging
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..compositing import overlay, panels
+from ..decoding import BACKGROUNDS
+from ..editing import edit, find_mask
+from ..hosts.diffusers import DiffusersHost, be_quiet
+from ..masks import coverage
+from ..pictures import Margin, to_pil
+from ..refine import Refinement, refine
+from ..settings import FAST_EDIT, ContrastSettings, CutSettings, EditSettings, MaskSettings
+from ..solvers import SOLVERS
+from ..toybox import weights
+from .demo import show
+from .files import Opened, beside, open_mask, open_picture, planned, save, save_heatmap
+from .flags import flags_of, from_flags, given_flags
+from .reporting import Watch
+
+logger = logging.getLogger(__name__)
+
+DTYPES = {"float32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+NAME_A_MODEL = (
+    "name a model: --model FOLDER (in the diffusers layout) or --model NAME (on the hub), for example "
+    "--model stable-diffusion-v1-5/stable-diffusion-v1-5"
+)
+
+
+def run_edit(args: Namespace) -> dict[str, Any]:
+    opened, how = open_picture(args.image), from_flags(args, FAST_EDIT if args.fast else EditSettings())
+    if args.mask:  # it stays as it is, unless a flag says otherwise
+        how = replace(how, mask=MaskSettings(refinement=from_flags(args, Refinement(), "refine-")))
+    source, target = _texts(args, args.mask is None or BACKGROUNDS[how.decoding.background].needs_source)
+    _check_used(args, how)
+    mask = _given_mask(args, opened, how.mask.refinement)
+    wanted = {
+        "picture": args.output or beside(args.image, "edited"),
+        "mask": args.save_mask,
+        "heatmap": args.save_heatmap,
+        "panels": args.panels,
+    }
+    paths = planned(wanted, [args.image, args.mask], opened.size)
+    with Watch().running() as watch:
+        host = _host(args, watch)
+        done = edit(
+            host,
+            opened.picture,
+            source,
+            target,
+            negative=args.negative or "",
+            inversion=args.inversion_text or "",
+            mask=mask,
+            how=how,
+            seed=args.seed,
+            progress=watch.progress,
+        )
+        watch.begin("write")
+        save(opened.edited(done.picture, done.mask), paths["picture"], opened.profile)
+        _save_findings(paths, opened, done.mask, done.heatmap, host.multiple, {target[0]: done.picture})
+    return {"command": "edit", **_facts(args, opened, done.mask), **_costs(watch, paths)}
+
+
+def run_mask(args: Namespace) -> dict[str, Any]:
+    opened, how = open_picture(args.image), from_flags(args, (FAST_EDIT if args.fast else EditSettings()).mask)
+    source, target = _texts(args)
+    _check_mask_used(args, how)
+    wanted = {
+        "mask": args.output or beside(args.image, "mask"),
+        "heatmap": args.save_heatmap or beside(args.image, "heatmap"),
+        "panels": args.panels,
+    }
+    paths = planned(wanted, [args.image], opened.size)
+    with Watch().running() as watch:
+        host = _host(args, watch)
+        texts = {"source": source, "target": target, "negative": args.negative or ""}
+        mask, heatmap = find_mask(host, opened.picture, **texts, how=how, seed=args.seed, progress=watch.progress)
+        watch.begin("write")
+        _save_findings(paths, opened, mask, heatmap, host.multiple, {})
+    return {"command": "mask", **_facts(args, opened, mask), **_costs(watch, paths)}
+
+
+def run_demo(args: Namespace) -> dict[str, Any]:
+    be_quiet()
+    torch.set_num_threads(1)  # a model this small gains nothing from more, and loses much on busy cores
+    device, dtype = _where(args)
+    paths = planned({"panels": args.output}, [], (1, 1))
+    with Watch().running() as watch:
+        pictures, facts = show(watch, args.scene, args.kind, args.seed, device, dtype)
+        watch.begin("write")
+        save(to_pil(panels([*pictures.values()], [*pictures])), paths["panels"])
+    return {"command": "demo", **facts, **_costs(watch, paths)}
+
+
+def _costs(watch: Watch, paths: dict[str, Path]) -> dict[str, Any]:
+    seconds = {stage: round(value, 3) for stage, value in watch.seconds.items()}
+    return {
+        "seconds": {**seconds, "total": round(sum(watch.seconds.values()), 3)},
+        "evaluations": {**watch.evaluations, "total": sum(watch.evaluations.values())},
+        "written": {name: str(path) for name, path in paths.items()},
+    }
+
+
+def _check_used(args: Namespace, how: EditSettings) -> None:
+    """A flag that would change nothing is an error: whoever gave it expects something of it."""
+    decoding, inverts = how.decoding, BACKGROUNDS[how.decoding.background].needs_inversion
+    if not inverts:
+        _refuse(args, ["iterations", "inversion-guidance", "inversion-text"], f"{decoding.background} inverts nothing")
+    if decoding.tries > 1 and decoding.rounds == 1 and not SOLVERS[decoding.solver].is_random:
+        _refuse(args, ["tries"], f"in one round of {decoding.solver} every try is the same; use --rounds 2 or more")
+    if args.mask:
+        sought = [*flags_of(ContrastSettings, "mask-"), *flags_of(CutSettings, "mask-"), "room", "save-heatmap"]
+        _refuse(args, sought, "--mask FILE says where to edit, so no mask is sought")
+    _check_mask_used(args, how.mask, decoding.guidance != 1 or (inverts and how.inversion.guidance != 1))
+
+
+def _check_mask_used(args: Namespace, how: MaskSettings, is_guided: bool = False) -> None:
+    if how.contrast.steps == 1:
+        _refuse(args, ["mask-guidance"], "single predictions are compared without guidance; use --mask-steps 2 or more")
+    if not is_guided and (how.contrast.steps == 1 or how.contrast.guidance == 1):
+        _refuse(args, ["negative"], "nothing is guided away from it")
+    if how.refinement.edge_snap == "none":
+        _refuse(args, ["refine-edge-radius"], "no edges are looked for; use --refine-edge-snap as well")
+
+
+def _refuse(args: Namespace, flags: Sequence[str], why: str) -> None:
+    if given := given_flags(args, flags):
+        raise ValueError(f"{', '.join(given)} would change nothing: {why}")
+
+
+def _texts(args: Namespace, needs_source: bool = True) -> tuple[list[str], list[str]]:
+    """An empty source is the paper's empty reference. An empty target says nothing."""
+    if not args.target or not all(text.strip() for text in args.target):
+        raise ValueError("--target is missing or empty; say what the picture should show")
+    if needs_source and not args.source:
+        raise ValueError('--source is missing; say what the picture shows now, or --source "" to leave it open')
+    if needs_source and not all(text.strip() for text in args.source):
+        logger.warning("the source text is empty, so the mask will be whatever the target text names")
+    return args.source or [""], args.target
+
+
+def _given_mask(args: Namespace, opened: Opened, how: Refinement) -> Tensor | None:
+    if args.mask is None:
+        return None
+    mask = open_mask(args.mask)
+    if mask.shape[1:] != opened.size:
+        (height, width), (mask_height, mask_width) = opened.size, mask.shape[1:]
+        raise ValueError(
+            f"the mask {args.mask} is {mask_width}x{mask_height} but the picture {args.image} is {width}x{height}; "
+            "draw the mask on this picture"
+        )
+    return refine(mask, how, picture=opened.picture)
+
+
+def _where(args: Namespace) -> tuple[torch.device, torch.dtype]:
+    name = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as cause:
+        raise ValueError(f"--device {name} cannot be used here: {str(cause).splitlines()[0]}") from None
+    return device, DTYPES[args.dtype or ("fp16" if device.type == "cuda" else "float32")]
+
+
+def _host(args: Namespace, watch: Watch) -> DiffusersHost:
+    """Loads the model, hooks up the counter, and starts the stage "encode"."""
+    if not args.model:
+        raise ValueError(NAME_A_MODEL)
+    device, dtype = _where(args)
+    be_quiet()
+    watch.begin("load")
+    host = DiffusersHost.from_pretrained(weights() if args.model == "demo" else args.model, device, dtype)
+    watch.count = lambda: host.evaluations
+    watch.begin("encode")
+    return host
+
+
+def _save_findings(
+    paths: dict[str, Path],
+    opened: Opened,
+    mask: Tensor,
+    heatmap: Tensor | None,
+    multiple: int,
+    result: dict[str, Tensor],
+) -> None:
+    if "mask" in paths:
+        save(to_pil(mask), paths["mask"])
+    if "heatmap" in paths and heatmap is not None:
+        save_heatmap(heatmap, paths["heatmap"], Margin.around(opened.picture, multiple))
+    if "panels" in paths:
+        pictures = {"input": opened.picture, "mask": overlay(opened.picture, mask.to(opened.picture)), **result}
+        save(to_pil(panels([*pictures.values()], [*pictures])), paths["panels"])
+
+
+def _facts(args: Namespace, opened: Opened, mask: Tensor) -> dict[str, Any]:
+    height, width = opened.size
+    return {
+        "image": str(args.image),
+        "model": args.model,
+        "seed": args.seed,
+        "size": [width, height],
+        "coverage": round(float(coverage(mask)), 6),
+    }

@@ -1,0 +1,183 @@
+"""Picture files -> what people see, and back, each written whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from ..compositing import heat
+from ..masks import fit
+from ..pictures import Margin, as_rgba, from_bytes, from_pil, is_deep, to_pil
+
+logger = logging.getLogger(__name__)
+
+FORMATS: dict[str, dict[str, Any]] = {
+    ".png": {},
+    ".webp": {"lossless": True, "exact": True},  # exact: the colours under full transparency as well
+    ".tif": {},
+    ".tiff": {},
+    ".jpg": {"quality": 95, "subsampling": 0},
+    ".jpeg": {"quality": 95, "subsampling": 0},
+}
+"""What can be written, and how. All but JPEG keep every pixel as it is."""
+
+LONGEST_SIDE = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A picture file as people see it, and what goes back into a file made from it."""
+
+    picture: Tensor  # [1, H, W, 3], turned as its EXIF says, transparency over white
+    colours: Tensor  # [1, H, W, 3], its own, whatever their transparency
+    alpha: Tensor | None  # [1, H, W]
+    profile: bytes | None  # ICC
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)"""
+        return self.picture.shape[1], self.picture.shape[2]
+
+    def edited(self, picture: Tensor, mask: Tensor) -> Image.Image:
+        """The edited picture with the file's own transparency: outside the mask every pixel is the file's own."""
+        if self.alpha is None:
+            return to_pil(picture)
+        alpha = self.alpha[..., None]
+        seen_through = (picture.to(alpha) - (1 - alpha)) / alpha.clamp_min(1 / 255)  # the white taken off again
+        inside = (mask.to(alpha)[..., None] > 0) & (alpha > 0)
+        return to_pil(torch.cat([torch.where(inside, seen_through, self.colours), alpha], dim=-1))
+
+
+def open_picture(path: str | Path) -> Opened:
+    """Any picture file that Pillow reads; 16 bit and CMYK become 8 bit RGB."""
+    with _one_line(path):
+        image = _opened(path)
+        if is_deep(image):
+            logger.warning("%s has more than 8 bits a channel; it is edited and written in 8", path)
+        profile = image.info.get("icc_profile")
+        rgba = as_rgba(image)
+        own = from_bytes(rgba)[None]  # [1, H, W, 4]
+        return Opened(
+            picture=from_pil(image),
+            colours=own[..., :3],
+            alpha=own[..., 3] if _is_transparent(image) else None,
+            # the profile of another colour space went with it
+            profile=profile if profile and profile[16:20] == b"RGB " else None,
+        )
+
+
+def open_mask(path: str | Path) -> Tensor:
+    """A mask file, white where the picture may change: [1, H, W] in 0..1. Transparency alone counts as a mask too."""
+    with _one_line(path):
+        rgba = as_rgba(_opened(path))
+        alpha = rgba.getchannel("A")
+        has_alpha = np.asarray(alpha).min() < 255
+        return from_bytes(alpha if has_alpha else rgba.convert("L"))[None]
+
+
+def save(image: Image.Image, path: str | Path, profile: bytes | None = None) -> None:
+    """The whole file or nothing: no half-written file is ever at the path."""
+    suffix = Path(path).suffix.lower()
+    if suffix in (".jpg", ".jpeg"):
+        if image.mode == "RGBA":
+            logger.warning("%s is written on white, because JPEG has no transparency", path)
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+        logger.warning("%s is JPEG, which changes every pixel a little; name it .png or .webp to keep them", path)
+    with written_whole(path) as draft:
+        image.save(draft, icc_profile=profile, **FORMATS[suffix])
+
+
+def save_heatmap(heatmap: Tensor, path: Path, margin: Margin) -> None:
+    """The numbers [h, w] themselves as .npy, or a picture of them at the picture's size."""
+    if path.suffix.lower() == ".npy":
+        with written_whole(path) as draft:
+            np.save(draft, heatmap[0].float().cpu().numpy())
+        return
+    height, width = (side + -side % margin.multiple for side in (margin.height, margin.width))
+    save(to_pil(heat(margin.remove(fit(heatmap.cpu(), (height, width))))), path)
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """A path beside this one to write to. It is moved here when all is written, and removed if that fails."""
+    target = Path(path).resolve()  # a link stays a link
+    draft = target.with_name(f".diffedit-{secrets.token_hex(8)}{target.suffix}")
+    try:
+        yield draft
+        draft.replace(target)
+    except OSError as cause:
+        raise ValueError(f"cannot write {path}: {cause.strerror or cause}") from cause
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def check_writable(path: str | Path, size: tuple[int, int] | None = None, others: tuple[str, ...] = ()) -> None:
+    """Fails now rather than after minutes of work. ``size`` is the picture's (H, W); ``others`` are more suffixes."""
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in (*FORMATS, *others):
+        raise ValueError(f"cannot write {path}: its name must end in {', '.join((*FORMATS, *others))}")
+    if size and max(size) > (limit := LONGEST_SIDE.get(suffix, 2**31)):
+        raise ValueError(f"{suffix} takes at most {limit} pixels a side and this has {max(size)}; name it .png")
+    if path.is_dir():
+        raise ValueError(f"cannot write {path}: it is a folder")
+    if not path.parent.is_dir():
+        raise ValueError(f"cannot write {path}: there is no folder {path.parent}")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as cause:
+        raise ValueError(f"cannot write into {path.parent}: {cause.strerror}") from None
+
+
+def planned(paths: Mapping[str, Path | None], inputs: Iterable[Path | None], size: tuple[int, int]) -> dict[str, Path]:
+    """The wanted paths, by what goes there. One that cannot or should not be written is an error."""
+    wanted = {name: path for name, path in paths.items() if path}
+    taken = {path.resolve() for path in inputs if path}
+    for name, path in wanted.items():
+        check_writable(path, size, others=(".npy",) if name == "heatmap" else ())
+        if path.resolve() in taken:
+            raise ValueError(f"{path} is another of the files to read or write; name a different one for the {name}")
+        taken.add(path.resolve())
+    return wanted
+
+
+def beside(image: Path, what: str) -> Path:
+    """cat.jpg -> cat-mask.png"""
+    return image.with_name(f"{image.stem}-{what}.png")
+
+
+@contextmanager
+def _one_line(path: str | Path) -> Iterator[None]:
+    """Whatever Pillow finds wrong with a file becomes one line that names it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ValueError(f"there is no file {path}") from None
+    except UnidentifiedImageError:
+        raise ValueError(f"{path} is not a picture that can be read") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as broken:
+        raise ValueError(f"{path} cannot be read: {getattr(broken, 'strerror', None) or broken}") from None
+
+
+def _opened(path: str | Path) -> Image.Image:
+    with Image.open(path) as image:
+        if getattr(image, "is_animated", False) and image.format != "MPO":  # an MPO is a JPEG with a preview
+            logger.warning("%s is animated; only its first frame is read", path)
+        image.load()
+        return ImageOps.exif_transpose(image)
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info

@@ -1,0 +1,48 @@
+"""What the method asks of a model: denoisers with their texts bound by role, and the way from pixels and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+from torch import Tensor
+
+from .denoiser import Denoise, DenoisePair, NoiseProcess, OnStep
+
+Text = str | Sequence[str] | Tensor
+"""One text; several wordings of one thing, whose embeddings are averaged; or embeddings [1 or B, tokens, width]."""
+
+Role = Literal["source", "target", "negative", "inversion"]
+"""What a text is for: what is there, what should be there, what guidance leads away from, what to invert under."""
+
+Progress = Callable[[str], OnStep]
+"""Told the stage that begins ("mask", "invert" or "decode"), it gives the callback for that stage's steps."""
+
+
+class Levels(Protocol):
+    """A model's noise, which is known before anything is predicted."""
+
+    @property
+    def process(self) -> NoiseProcess: ...
+    def sigmas(self, steps: int) -> tuple[float, ...]: ...  # the full schedule: [steps + 1], ascending from the picture
+
+
+class Denoisers(Levels, Protocol):
+    """A text-to-image model on latents, with the texts of an edit bound by role."""
+
+    @property
+    def chunk(self) -> int: ...  # noise draws to predict in one call of a pair
+    def denoiser(self, role: Role, guidance: float = 1.0) -> Denoise: ...  # guidance leads away from the negative text
+    def denoiser_pair(self, first: Role, second: Role) -> DenoisePair: ...
+
+
+class Host(Levels, Protocol):
+    """A model with its text encoder and autoencoder: all that an edit of a picture needs."""
+
+    @property
+    def multiple(self) -> int: ...  # of which both sides of a picture must be multiples
+    @property
+    def evaluations(self) -> int: ...  # rows that went through the network so far
+    def bind(self, *, source: Text = "", target: Text = "", negative: Text = "", inversion: Text = "") -> Denoisers: ...
+    def encode(self, picture: Tensor) -> Tensor: ...
+    def decode(self, latent: Tensor) -> Tensor: ...

@@ -1,0 +1,206 @@
+"""DiffEdit on ComfyUI's MODEL, CONDITIONING and LATENT: the core's three stages, as the nodes call them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import comfy.model_management as mm
+import comfy.sample
+import torch
+from torch import Tensor
+
+from ... import masks, stages
+from ...decoding import BACKGROUNDS
+from ...denoiser import OnStep
+from ...draws import Draws
+from ...inversion import Trajectory, round_trip_error
+from ...masks import cells, fit, warn_if_unlikely
+from ...settings import ContrastSettings, CutSettings, DecodingSettings, InversionSettings
+from .guider import Conditioning, LoopDenoisers, Texts, run
+from .noise import SCHEDULER, SamplingProcess
+from .pictures import crop_centred
+
+VaeLatent = Mapping[str, Any]
+"""``{"samples": [B, C, h, w] or [B, C, T, h, w], ...}`` in the autoencoder's units. A noise_mask in it is not used."""
+
+PIXELS = {"LTXV": 32, "Wan22": 16, "HunyuanImage21": 32, "SC_Prior": 42, "SC_B": 4, "ChromaRadiance": 1}
+"""Pixels a latent cell, where it is not 8, for versions of ComfyUI whose latent formats do not say."""
+
+SIZE_KEYS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
+"""What newer versions note beside an empty latent. It does not hold for a finished one."""
+
+
+@dataclass(frozen=True)
+class WireTrajectory:
+    """A trajectory on a node's wire. The clean latent is kept as it came, in the autoencoder's units."""
+
+    picture: VaeLatent
+    noisy_model_latents: Tensor  # [N, B, C, ...] in the model's units, from the first noisy level up
+    sigmas: tuple[float, ...]  # [N + 1], ascending from the picture
+    solver: str
+    family: tuple[str, str]  # latent format and noise process
+    pixels: int  # a latent cell
+
+    def above(self, x0: Tensor) -> Trajectory:
+        """The whole of it, over the clean latent in the model's units."""
+        latents = torch.cat([x0[None], self.noisy_model_latents.to(x0)])
+        return Trajectory(latents, self.sigmas, self.solver)
+
+
+def find_mask(
+    model: Any,
+    latent: VaeLatent,
+    source: Conditioning,
+    target: Conditioning,
+    *,
+    how: ContrastSettings,
+    cut: CutSettings,
+    seed: int,
+    negative: Conditioning | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The mask and its heatmap, [B, H, W] each. A clip gets one mask: what changes in any frame may change in all."""
+    samples, process = _samples(model, latent), SamplingProcess.of(model)
+    size = (samples.shape[-2] * _pixels(model), samples.shape[-1] * _pixels(model))
+
+    def loop(bound: LoopDenoisers, x0: Tensor, on_step: OnStep) -> Tensor:
+        return stages.look(bound, x0, how, Draws.of(seed), on_step)
+
+    texts = _connected({"target": target, "source": source, "negative": negative})
+    levels = stages.levels_of_look(process, how)
+    heatmap = run(model, samples, texts, process, levels, loop, draws=how.draws, seed=seed)
+    planes = (heatmap.amax(1) if heatmap.ndim == 4 else heatmap).to(mm.intermediate_device())  # [B, h, w]
+    mask = masks.cut(planes, size, cut.rule, cut.value)
+    warn_if_unlikely(mask)
+    return mask, fit(planes, size)
+
+
+def invert_picture(
+    model: Any,
+    latent: VaeLatent,
+    text: Conditioning,
+    *,
+    how: InversionSettings,
+    scheduler: str = SCHEDULER,
+    check: bool = False,
+    negative: Conditioning | None = None,
+) -> tuple[WireTrajectory, VaeLatent, float]:
+    """The trajectory, its noisiest level for samplers that add no noise, and the round trip's error (0 unchecked)."""
+    samples, process = _samples(model, latent), SamplingProcess.of(model, scheduler)
+    levels = stages.levels_of_climb(process, how)
+    process.check_invertible(levels, how.steps)
+
+    def loop(bound: LoopDenoisers, x0: Tensor, on_step: OnStep) -> tuple[Trajectory, float]:
+        trajectory = stages.climb(bound, x0, how, on_step)
+        denoise = bound.denoiser("inversion", how.guidance)
+        return trajectory, float(round_trip_error(denoise, trajectory, on_step).max()) if check else 0.0
+
+    texts = _connected({"inversion": text, "negative": negative})
+    trajectory, error = run(model, samples, texts, process, levels, loop)
+    noisy = trajectory.latents[1:].to(mm.intermediate_device())
+    noisiest = _to_vae_units(model, process.for_other_samplers(noisy[-1], levels[-1]))
+    picture = _with_samples(latent, samples.to(mm.intermediate_device()))
+    found = WireTrajectory(picture, noisy, trajectory.sigmas, trajectory.solver, _family(model), _pixels(model))
+    return found, _with_samples(latent, noisiest), error
+
+
+def masked_denoise(
+    model: Any,
+    inverted: WireTrajectory,
+    mask: Tensor,
+    target: Conditioning,
+    negative: Conditioning,
+    *,
+    how: DecodingSettings,
+    seed: int,
+    source: Conditioning | None = None,
+) -> VaeLatent:
+    """The picture under the target text inside the mask. Without a source text, the negative one judges the tries."""
+    background = BACKGROUNDS[how.background]
+    _check_family(model, inverted.family)
+    if background.needs_source and source is None:
+        raise ValueError(
+            f'background "{how.background}" denoises what is outside the mask under the source text; '
+            'connect the source conditioning, or use background "retrace"'
+        )
+    warn_if_unlikely(mask)
+    samples, process = inverted.picture["samples"], SamplingProcess.of(model)
+    planes = _latent_mask(mask, samples, inverted.pixels, how.soft)
+
+    def loop(bound: LoopDenoisers, x0: Tensor, on_step: OnStep) -> Tensor:
+        return stages.redraw(bound, inverted.above(x0), planes.to(x0.device), how, Draws.of(seed), on_step)
+
+    texts: Texts = {"target": target, "negative": negative, "source": negative if source is None else source}
+    edited = _to_vae_units(model, run(model, samples, texts, process, inverted.sigmas, loop, seed=seed))
+    if background.is_exact:  # converting to model units and back rounds, so unmasked cells are copied from the input
+        edited = torch.where(planes.to(edited.device) == 0, samples.to(edited), edited)
+    return _with_samples(inverted.picture, edited)
+
+
+def _samples(model: Any, latent: VaeLatent) -> Tensor:
+    """[B, C, h, w] or [B, C, T, h, w] float32, in the autoencoder's units, as this model can take them."""
+    samples = latent["samples"]
+    if getattr(samples, "is_nested", False):
+        raise ValueError("this latent holds picture and sound together; edit the picture's latent alone")
+    samples = comfy.sample.fix_empty_latent_channels(model, samples)
+    channels = model.get_model_object("latent_format").latent_channels
+    if samples.ndim not in (4, 5) or samples.shape[1] != channels:
+        raise ValueError(
+            f"the latent is {list(samples.shape)} but this model works on [batch, {channels}, ...]; "
+            "encode the picture with the VAE that belongs to the model"
+        )
+    if not samples.isfinite().all():
+        raise ValueError(
+            "the latent contains NaN or infinity, which a VAE in half precision (fp16) often causes; "
+            "start ComfyUI with --fp32-vae or --bf16-vae, or use another VAE"
+        )
+    return samples.float()
+
+
+def _to_vae_units(model: Any, x: Tensor) -> Tensor:
+    return model.get_model_object("process_latent_out")(x.float()).to(mm.intermediate_device())
+
+
+def _with_samples(latent: VaeLatent, samples: Tensor) -> VaeLatent:
+    return {**{key: value for key, value in latent.items() if key not in SIZE_KEYS}, "samples": samples}
+
+
+def _connected(texts: Mapping[Any, Conditioning | None]) -> Texts:
+    return {role: conditioning for role, conditioning in texts.items() if conditioning is not None}
+
+
+def _family(model: Any) -> tuple[str, str]:
+    return type(model.get_model_object("latent_format")).__name__, SamplingProcess.of(model).kind
+
+
+def _pixels(model: Any) -> int:
+    latent_format = model.get_model_object("latent_format")
+    return getattr(latent_format, "spacial_downscale_ratio", PIXELS.get(type(latent_format).__name__, 8))
+
+
+def _check_family(model: Any, family: tuple[str, str]) -> None:
+    if _family(model) != family:
+        have, need = (" ".join(names) for names in (_family(model), family))
+        raise ValueError(
+            f"the trajectory was made by a model of another family ({need}) than this one ({have}); "
+            "give both nodes the same model"
+        )
+
+
+def _latent_mask(mask: Tensor, samples: Tensor, pixels: int, soft: bool) -> Tensor:
+    """A MASK [n, H, W] for latents [B, C, h, w]: [n, 1, h, w]. For clips, one for all frames or one for each."""
+    h, w = samples.shape[-2:]
+    planes = crop_centred(mask.reshape(-1, *mask.shape[-2:]).float(), (h * pixels, w * pixels), "latent's picture")
+    planes = cells(planes, (h, w), soft)[:, None]
+    if samples.ndim == 4:
+        return planes
+    batch, frames = len(samples), samples.shape[2]
+    if len(planes) == batch * frames:
+        return planes.view(batch, 1, frames, h, w)
+    if len(planes) not in (1, batch):
+        raise ValueError(
+            f"{len(planes)} masks for {batch} clips of {frames} latent frames each; "
+            f"give one mask for all, one for each clip, or {batch * frames}, one for each latent frame"
+        )
+    return planes[:, :, None].expand(-1, -1, frames, -1, -1)

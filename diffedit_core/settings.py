@@ -1,0 +1,109 @@
+"""Everything that can be turned, by stage: look, invert, decode. ``Refinement`` stands beside what it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .contrast import STATISTICS
+from .decoding import BACKGROUNDS
+from .knobs import Settings, knob, part
+from .masks import RULES, checked_value
+from .refine import Refinement
+from .solvers import SOLVERS
+
+GUIDANCE = {"low": 0, "high": 30, "step": 0.1}
+
+
+@dataclass(frozen=True)
+class ContrastSettings(Settings):
+    """How the two texts are compared."""
+
+    strength: float = knob(
+        0.5, "Noise to compare the texts at. Lower sees details, higher sees larger things.", low=0.01, high=1
+    )
+    draws: int = knob(10, "Noise draws to average. More make a cleaner heatmap and take longer.", low=1, high=1000)
+    statistic: str = knob("signed", "How the draws are averaged.", names=STATISTICS)
+    paired: bool = knob(False, "Draws noise in +/- pairs. Use an even number of draws.", advanced=True)
+    steps: int = knob(
+        1, "Above 1, denoises each draw in full, in this schedule: the purist mask.", low=1, high=1000, advanced=True
+    )
+    guidance: float = knob(7.5, "How strongly the purist mask follows each text.", **GUIDANCE, advanced=True)
+
+
+@dataclass(frozen=True)
+class CutSettings(Settings):
+    """How the heatmap becomes a mask."""
+
+    rule: str = knob("otsu", "How the heatmap becomes a mask.", names=RULES)
+    value: float | None = knob(None, "What the rule goes by, instead of its own default.", low=-10, high=100)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checked_value(self.rule, self.value)
+
+
+@dataclass(frozen=True)
+class MaskSettings(Settings):
+    """How a mask is found."""
+
+    contrast: ContrastSettings = part(ContrastSettings(), "comparing the two texts", "mask-")
+    cut: CutSettings = part(CutSettings(), "cutting the mask from the heatmap", "mask-")
+    refinement: Refinement = part(Refinement(edge_snap="grabcut"), "refining the mask", "refine-")
+
+
+@dataclass(frozen=True)
+class InversionSettings(Settings):
+    """How far up to noise the picture goes, and how."""
+
+    steps: int = knob(
+        10, "Steps of the full schedule; at strength 0.9, 9 of 10 are run. Large models like 25.", low=1, high=1000
+    )
+    strength: float = knob(
+        0.9, "How far the picture is turned into noise. Higher lets the edit change more.", low=0.01, high=1
+    )
+    guidance: float = knob(
+        1.0,
+        "How strongly the inversion follows its text. 1 is no guidance, and inverts best.",
+        **GUIDANCE,
+        advanced=True,
+        flag="inversion-guidance",
+    )
+    iterations: int = knob(
+        0, "Fixed-point iterations per step, each one prediction. With 2 or 3 the way back is exact.", low=0, high=20
+    )
+
+
+@dataclass(frozen=True)
+class DecodingSettings(Settings):
+    """How the picture is denoised again."""
+
+    guidance: float = knob(7.5, "How strongly the target text is followed. 1 takes half the time.", **GUIDANCE)
+    rounds: int = knob(
+        3, "Times through each of the noisier half of the levels. More fit the new part in better.", low=1, high=20
+    )
+    tries: int = knob(
+        4, "Attempts with different noise. The one that the model judges closest to the target is kept.", low=1, high=64
+    )
+    background: str = knob("retrace", "What stands outside the mask on the way down.", names=BACKGROUNDS)
+    soft: bool = knob(True, "Blends the latent along the mask's rim. Off suits masks that fit tightly.")
+    solver: str = knob("ddim", "How to step from one noise level to the next.", names=SOLVERS, advanced=True)
+
+
+@dataclass(frozen=True)
+class EditSettings(Settings):
+    """A whole edit."""
+
+    mask: MaskSettings = part(MaskSettings(), "finding the mask")
+    inversion: InversionSettings = part(InversionSettings(), "inverting the picture")
+    decoding: DecodingSettings = part(DecodingSettings(), "drawing the edit")
+    room: int = knob(6, "Pixels to grow a mask that was found, for a new thing of another shape.", low=0, high=256)
+    rim: float = knob(1.0, "Pixels of the mask's inner edge over which to blend.", low=0, high=256, step=0.5)
+
+
+FAST_EDIT = EditSettings(
+    mask=MaskSettings(ContrastSettings(draws=20, statistic="mean_abs"), CutSettings("fast"), Refinement()),
+    inversion=InversionSettings(steps=20, strength=0.7),
+    decoding=DecodingSettings(background="noised", rounds=1, tries=1, soft=False),
+    room=0,
+)
+"""FastDiffEdit: its own mask as it is, and plain inpainting with the settings of its blog."""

@@ -1,0 +1,175 @@
+"""Every knob of every setting, whatever it is called: help, limits, and what is said of a value that cannot be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+from typing import Any, get_args, get_type_hints
+
+import pytest
+
+from diffedit_core.contrast import STATISTICS
+from diffedit_core.decoding import BACKGROUNDS
+from diffedit_core.edges import EDGE_SNAPS
+from diffedit_core.knobs import Knob, Settings
+from diffedit_core.masks import RULES
+from diffedit_core.refine import Refinement
+from diffedit_core.settings import (
+    FAST_EDIT,
+    ContrastSettings,
+    CutSettings,
+    DecodingSettings,
+    EditSettings,
+    InversionSettings,
+    MaskSettings,
+)
+from diffedit_core.solvers import SOLVERS
+
+CLASSES = (
+    ContrastSettings,
+    CutSettings,
+    Refinement,
+    MaskSettings,
+    InversionSettings,
+    DecodingSettings,
+    EditSettings,
+)
+KNOBS = {f"{cls.__name__}.{name}": (cls, name, knob) for cls in CLASSES for name, knob in cls.knobs()}
+every_knob = pytest.mark.parametrize(("cls", "name", "knob"), KNOBS.values(), ids=KNOBS)
+
+
+def types_of(cls: type[Settings], name: str) -> tuple[type, ...]:
+    hint = get_type_hints(cls)[name]
+    return get_args(hint) or (hint,)
+
+
+def is_number(cls: type[Settings], name: str) -> bool:
+    return not {int, float}.isdisjoint(types_of(cls, name))
+
+
+def made(cls: type[Settings], name: str, value: Any) -> Settings:
+    """With a rule that takes any value, so that only the knob can refuse it."""
+    others = {"rule": "zscore"} if (cls, name) == (CutSettings, "value") else {}
+    return cls(**others, **{name: value})
+
+
+def test_these_are_all_the_settings_and_all_their_fields():
+    assert {cls for cls in Settings.__subclasses__() if cls.__module__.startswith("diffedit_core.")} == set(CLASSES)
+    for cls in CLASSES:
+        parts = {field.name for field in fields(cls) if isinstance(getattr(cls(), field.name), Settings)}
+        assert parts | {name for name, _ in cls.knobs()} == {field.name for field in fields(cls)}
+        assert all({"title", "prefix"} <= set(field.metadata) for field in fields(cls) if field.name in parts)
+
+
+@every_knob
+def test_a_knob_says_what_it_does_in_sentences(cls, name, knob):
+    for text in (knob.help, knob.tooltip):
+        assert text and text[0].isupper() | text[0].isdigit() and text.endswith(".") and "  " not in text
+    for entry, about in (knob.names or {}).items():
+        assert about.meaning and f" {entry}: {about.meaning}." in knob.tooltip
+
+
+@every_knob
+def test_a_knobs_default_is_one_that_it_takes(cls, name, knob):
+    default = getattr(cls(), name)
+    assert isinstance(default, types_of(cls, name))
+    if is_number(cls, name):
+        assert -math.inf < knob.low < knob.high < math.inf
+        assert default is None or knob.low <= default <= knob.high
+        assert 0 < knob.step <= knob.high - knob.low
+    elif bool not in types_of(cls, name):
+        assert default in knob.names
+
+
+@every_knob
+def test_a_knob_takes_what_is_within_its_limits_and_refuses_the_rest_by_name_and_value(cls, name, knob):
+    if bool in types_of(cls, name):
+        assert getattr(cls(**{name: not getattr(cls(), name)}), name) != getattr(cls(), name)
+    elif knob.names:
+        for value in knob.names:
+            assert getattr(cls(**{name: value}), name) == value
+        for value in ("magic", "", None):
+            with pytest.raises(ValueError, match=f"^{name} is {value!r}; it must be one of {', '.join(knob.names)}$"):
+                cls(**{name: value})
+    else:
+        limits = f"it must be from {knob.low:g} to {knob.high:g}"
+        for value in (knob.low, knob.high):
+            assert getattr(made(cls, name, value), name) == value
+        for value in (knob.low - 1, knob.low - 1e-6, knob.high + 1e-6, knob.high + 1, math.nan, math.inf, -math.inf):
+            with pytest.raises(ValueError, match=f"^{name} is {value}; {limits}$"):
+                made(cls, name, value)
+            with pytest.raises(ValueError, match=f"^{name} is {value}; {limits}$"):
+                replace(made(cls, name, knob.high), **{name: value})
+
+
+def test_the_names_are_those_of_the_registries():
+    assert KNOBS["ContrastSettings.statistic"][2].names is STATISTICS
+    assert KNOBS["CutSettings.rule"][2].names is RULES
+    assert KNOBS["Refinement.edge_snap"][2].names is EDGE_SNAPS
+    assert KNOBS["DecodingSettings.background"][2].names is BACKGROUNDS
+    assert KNOBS["DecodingSettings.solver"][2].names is SOLVERS
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_value_is_held_to_its_rules_own_limits_too(rule):
+    limits = RULES[rule]
+    assert CutSettings(rule).value is None
+    for value in (limits.low - 0.1, limits.high + 0.1):
+        if math.isfinite(value):
+            with pytest.raises(ValueError, match=f"rule {rule!r} was given {value}; it must be from"):
+                CutSettings(rule, value)
+
+
+def test_settings_cannot_be_changed_behind_their_limits():
+    for cls in CLASSES:
+        assert is_dataclass(cls)
+        with pytest.raises(FrozenInstanceError):
+            setattr(cls(), fields(cls)[0].name, None)
+
+
+def test_a_knob_without_limits_takes_any_number():
+    for value in (-1e30, 0, 1e30):
+        Knob(0.0, "Anything.").check("x", value)
+    with pytest.raises(ValueError, match="x is nan"):
+        Knob(0.0, "Anything.").check("x", math.nan)
+
+
+def test_a_count_is_a_whole_number_and_only_what_may_be_left_open_is_none():
+    with pytest.raises(ValueError, match=r"^draws is 2.5; it must be a whole number$"):
+        ContrastSettings(draws=2.5)
+    with pytest.raises(ValueError, match=r"^draws is None; it must be from 1 to 1000$"):
+        ContrastSettings(draws=None)
+    with pytest.raises(ValueError, match=r"^rule is None; it must be one of otsu"):
+        CutSettings(rule=None)
+    assert CutSettings().value is None and Refinement().threshold is None
+
+
+def differences(one: Settings, other: Settings, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Where the other says something else, and what."""
+    for field in fields(one):
+        ours, theirs = getattr(one, field.name), getattr(other, field.name)
+        if isinstance(ours, Settings):
+            yield from differences(ours, theirs, f"{path}{field.name}.")
+        elif ours != theirs:
+            yield f"{path}{field.name}", theirs
+
+
+def test_fast_edit_is_what_fastdiffedits_parts_say():
+    """Its mask: 20 draws, their sizes averaged, above the mean and grown by a cell; then plain inpainting."""
+    assert dict(differences(EditSettings(), FAST_EDIT)) == {
+        "mask.contrast.draws": 20,
+        "mask.contrast.statistic": "mean_abs",
+        "mask.cut.rule": "fast",
+        "mask.refinement.edge_snap": "none",
+        "inversion.steps": 20,
+        "inversion.strength": 0.7,
+        "decoding.background": "noised",
+        "decoding.rounds": 1,
+        "decoding.tries": 1,
+        "decoding.soft": False,
+        "room": 0,
+    }
+    assert FAST_EDIT.mask.refinement == Refinement()
+    assert (FAST_EDIT.mask.contrast.strength, FAST_EDIT.decoding.guidance) == (0.5, 7.5)  # as the blog has them
+    assert not BACKGROUNDS[FAST_EDIT.decoding.background].needs_inversion and RULES[FAST_EDIT.mask.cut.rule].sees_cells
