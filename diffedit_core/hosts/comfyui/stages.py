@@ -98,7 +98,7 @@ def invert_picture(
 
     texts = _connected({"inversion": text, "negative": negative})
     trajectory, error = run(model, samples, texts, process, levels, loop)
-    noisy = trajectory.latents[1:].to(mm.intermediate_device())
+    noisy = trajectory.latents[1:].to(mm.intermediate_device(), copy=True)  # a view would keep the clean one as well
     noisiest = _to_vae_units(model, process.for_other_samplers(noisy[-1], levels[-1]))
     picture = _with_samples(latent, samples.to(mm.intermediate_device()))
     found = WireTrajectory(picture, noisy, trajectory.sigmas, trajectory.solver, _family(model), _pixels(model))

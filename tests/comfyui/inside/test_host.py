@@ -375,6 +375,13 @@ def test_the_latents_other_keys_go_along():
     assert trajectory.picture["samples"].equal(latent["samples"])
 
 
+def test_the_clean_latent_is_on_the_wire_once():
+    trajectory, _, _ = climb(tiny.model(), tiny.latent())
+    noisy = trajectory.noisy_model_latents
+    assert noisy.untyped_storage().nbytes() == noisy.nbytes
+    assert len(noisy) == len(trajectory.sigmas) - 1
+
+
 def test_a_noise_mask_in_the_latent_is_not_used():
     latent = tiny.latent()
     masked = {**latent, "noise_mask": torch.zeros(1, 64, 64)}
