@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .decoding import Descent, Outside, decode, levels_visited
-from .denoiser import Denoise, DenoisePair, NoiseProcess, OnStep, as_one
+from .denoiser import Denoise, DenoisePair, NoiseProcess, OnStep, as_one, noise_ratio
 from .draws import Draws, Noise
 from .solvers import SOLVERS
 
@@ -82,8 +82,8 @@ def likeness(
     for draw, strength in enumerate(STRENGTHS):
         sigma = process.sigma_at(strength)
         x = process.add(latent, noise(draw, latent.shape[1:]).to(latent), sigma)
-        source, target = denoise_pair(x, sigma)
-        gain = ((source - latent) / sigma).square() - ((target - latent) / sigma).square()
+        (source, target), ratio = denoise_pair(x, sigma), noise_ratio(process, sigma)
+        gain = ((source - latent) / ratio).square() - ((target - latent) / ratio).square()
         gains.append((weight * gain).flatten(1).sum(1))
         if on_step:
             on_step(draw + 1, len(STRENGTHS), target)

@@ -136,6 +136,12 @@ def as_one(on_step: OnStep | None, total: int) -> OnStep:
     return count
 
 
+def noise_ratio(process: NoiseProcess, sigma: float) -> float:
+    """How much noise there is to how much picture: the same number is the same level on every family."""
+    picture, noise = process.scales(sigma)
+    return noise / picture if picture else math.inf
+
+
 def levels_up_to(strength: float, sigmas: Sequence[float]) -> tuple[float, ...]:
     """The lower part of a full ascending schedule: ``strength * steps`` steps up from the picture, at least one."""
     steps = len(sigmas) - 1

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from .denoiser import Denoise, NoiseProcess, OnStep, direction, renoise
+from .denoiser import Denoise, NoiseProcess, OnStep, direction, noise_ratio, renoise
 from .draws import Noise
 
 Step = Callable[[Denoise, Tensor, float, float], tuple[Tensor, Tensor]]
@@ -43,7 +43,7 @@ def ancestral(process: NoiseProcess, noise: Noise, eta: float = ETA) -> Step:
         drawn += 1
         if sigma_next == 0:
             return ddim(denoise, x, sigma, sigma_next)
-        above, ratio = _ratio(process, sigma), _ratio(process, sigma_next)
+        above, ratio = noise_ratio(process, sigma), noise_ratio(process, sigma_next)
         down = process.at_ratio(ratio * math.sqrt(1 - eta**2 * (1 - (ratio / above) ** 2)))
         below, x0 = ddim(denoise, x, sigma, down)
         return renoise(process, below, noise(drawn, x.shape[1:]).to(x), down, sigma_next), x0
@@ -61,7 +61,7 @@ def multistep(process: NoiseProcess) -> Step:
         if sigma_next == 0:
             return x0, x0
         (_, s), (a_next, s_next) = process.scales(sigma), process.scales(sigma_next)
-        width = math.log(_ratio(process, sigma) / _ratio(process, sigma_next))
+        width = math.log(noise_ratio(process, sigma) / noise_ratio(process, sigma_next))
         ahead = x0 if before is None else x0 + width / (2 * before[1]) * (x0 - before[0])
         before = x0, width
         return s_next / s * x - a_next * math.expm1(-width) * ahead, x0
@@ -92,9 +92,3 @@ def sample(denoise: Denoise, x: Tensor, sigmas: Sequence[float], on_step: OnStep
         if on_step:
             on_step(done, len(sigmas) - 1, x0)
     return x
-
-
-def _ratio(process: NoiseProcess, sigma: float) -> float:
-    """Of noise to picture."""
-    picture, noise = process.scales(sigma)
-    return noise / picture if picture else math.inf
