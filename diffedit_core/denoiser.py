@@ -88,7 +88,7 @@ class Diffusion:
 
 @dataclass(frozen=True)
 class Flow:
-    """Rectified-flow models: straight lines between picture and noise. The network is fed x as it is."""
+    """Rectified flow: straight lines from picture to noise, the network fed x. Hosts are tested against this one."""
 
     shift: float = 1.0
 
