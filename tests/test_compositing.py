@@ -61,7 +61,7 @@ def test_sizes_and_batches_that_do_not_match_are_errors_with_the_numbers():
         paste(picture(1, 32, 32), picture(1, 32, 32), torch.zeros(1, 8, 16))
     with pytest.raises(
         ValueError,
-        match="3 originals and 2 edited pictures and 1 masks do not fit together; give one for all, or one for each",
+        match="3 originals and 2 edited pictures do not fit together; give one for all, or one for each",
     ):
         paste(picture(3, 8, 8), picture(2, 8, 8), torch.zeros(1, 8, 8))
 
