@@ -11,7 +11,13 @@ from torch import Tensor
 
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.pictures import from_bytes
-from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS, Task, task
+from diffedit_core.toybox import Task
+
+CHOICE = range(1_020_000, 1_030_000)
+"""Held-out seeds that settings are chosen on."""
+
+REPORT = range(1_040_000, 1_050_000)
+"""Held-out seeds that are used for nothing but the numbers in the documents."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +31,6 @@ class Batch:
     x0: Tensor  # [B, C, h, w]
     source: Tensor  # [B, tokens, width]
     target: Tensor
-
-
-def held_out(count: int, kinds: Sequence[str] = KINDS) -> list[Task]:
-    """The first ``count`` tasks of the held-out range, the kinds in turn."""
-    return [task(HELD_OUT_SEEDS[i // len(kinds)], kinds[i % len(kinds)]) for i in range(count)]
 
 
 def batches(host: DiffusersHost, tasks: Sequence[Task], size: int) -> Iterator[Batch]:

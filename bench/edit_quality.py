@@ -7,22 +7,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from bench.cases import Batch, errors
-from bench.peers import blog_fast_diffedit, diffusers_edit, sdedit
+from bench.peers import blog_fast_diffedit, ddpm_inversion, diffusers_edit, flow_edit, lanpaint, ledits, sdedit
 from diffedit_core.decoding import BACKGROUNDS
 from diffedit_core.edges import EDGE_SNAPS
-from diffedit_core.editing import edit
+from diffedit_core.editing import edit, find_mask
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.knobs import Settings
 from diffedit_core.masks import iou
 from diffedit_core.pictures import to_bytes
-from diffedit_core.refine import Refinement, refine
-from diffedit_core.settings import FAST_EDIT, EditSettings
+from diffedit_core.refine import give_room
+from diffedit_core.settings import FASTDIFFEDIT, PRESETS, EditSettings
 from diffedit_core.solvers import SOLVERS
-from diffedit_core.toybox.judge import judge
+from diffedit_core.toybox.judge import judge, region_used
 
 Way = Callable[[DiffusersHost, Batch, int], tuple[Tensor, Tensor | None]]
 """(host, batch, seed) -> pictures [B, H, W, 3], and the masks [B, H, W] where the way has any."""
@@ -33,6 +34,7 @@ class Score:
     way: str
     kind: str
     success: bool
+    same_size: bool  # and about as large as in the true picture: the judge's rule up to version 0.1
     iou: float | None
     inside: float
     outside: float
@@ -40,18 +42,12 @@ class Score:
     seconds: float
 
 
-def ours(
-    how: EditSettings = EditSettings(),
-    *,
-    mask_of: Callable[[Batch], Tensor] | None = None,
-    source_text_as: Literal["negative", "inversion"] | None = None,
-) -> Way:
-    """``mask_of`` gives the mask instead of the texts; ``source_text_as`` gives the source text a second role."""
+def ours(how: EditSettings = EditSettings(), source_text_as: Literal["negative", "inversion"] | None = None) -> Way:
+    """``source_text_as`` gives the source text a second role."""
 
     def way(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, Tensor]:
-        mask = mask_of(batch) if mask_of else None
         texts: dict[str, Any] = {source_text_as: batch.source} if source_text_as else {}
-        done = edit(host, batch.pictures, batch.source, batch.target, mask=mask, how=how, seed=seed, **texts)
+        done = edit(host, batch.pictures, batch.source, batch.target, how=how, seed=seed, **texts)
         return done.picture, done.mask
 
     return way
@@ -67,20 +63,37 @@ def img2img(strength: float) -> Way:
     return lambda host, batch, seed: (sdedit(host, batch, strength, guidance=7.5, steps=25, seed=seed), None)
 
 
-DEFAULT = EditSettings()
-ONE_TRY = replace(DEFAULT, decoding=replace(DEFAULT.decoding, tries=1))
-STRAIGHT = replace(DEFAULT, decoding=replace(DEFAULT.decoding, rounds=1, tries=1))
-ROOM = Refinement(grow=DEFAULT.room)
+def ours_under(mask_of: Callable[[Batch], Tensor], how: EditSettings = EditSettings()) -> Way:
+    def way(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, Tensor]:
+        done = edit(host, batch.pictures, batch.source, batch.target, mask=mask_of(batch), how=how, seed=seed)
+        return done.picture, done.mask
+
+    return way
+
+
+def true_mask(batch: Batch) -> Tensor:
+    """With as much room as a mask that was found gets."""
+    return give_room((batch.regions > 0.1).float(), EditSettings().room)
+
+
+def inner_steps(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, Tensor | None]:
+    """LanPaint under the mask that our default finds, with room."""
+    mask, _ = find_mask(host, batch.pictures, batch.source, batch.target, seed=seed)
+    return lanpaint(host, batch, seed, give_room(mask, EditSettings().room))
+
+
 WAYS: dict[str, Way] = {
-    "DiffEdit (ours)": ours(),
-    "DiffEdit (ours), one try": ours(ONE_TRY),
-    "DiffEdit (ours), one round": ours(STRAIGHT),
-    "FastDiffEdit (ours)": ours(FAST_EDIT),
+    **{f"DiffEdit (ours), {name}": ours(preset.settings) for name, preset in PRESETS.items()},
+    "FastDiffEdit (ours)": ours(FASTDIFFEDIT),
     "FastDiffEdit, as its blog": blog_fast_diffedit,
     "diffusers' pipeline": diffusers,
+    "LEDITS++": ledits,
+    "DDPM inversion": ddpm_inversion,
+    "FlowEdit": flow_edit,
+    "LanPaint, our mask": inner_steps,
     **{f"SDEdit {strength}": img2img(strength) for strength in (0.3, 0.5, 0.7, 0.85)},
-    "no mask": ours(STRAIGHT, mask_of=lambda batch: torch.ones_like(batch.regions)),
-    "true mask, with as much room": ours(mask_of=lambda batch: refine((batch.regions > 0.1).float(), ROOM)),
+    "no mask": ours_under(lambda batch: torch.ones_like(batch.regions)),
+    "true mask": ours_under(true_mask),
 }
 
 
@@ -90,37 +103,41 @@ def scores(host: DiffusersHost, batch: Batch, seed: int, ways: dict[str, Way]) -
         pictures, masks = way(host, batch, seed)
         seconds = (time.perf_counter() - began) / len(batch.tasks)
         evaluations = (host.evaluations - before) // len(batch.tasks)
-        inside, outside = errors(pictures, batch.truths, batch.regions)
+        shown = [to_bytes(picture) for picture in pictures]
+        used = [region_used(task, image) for task, image in zip(batch.tasks, shown, strict=True)]
+        inside, outside = errors(pictures, batch.truths, torch.from_numpy(np.stack(used)))
         overlaps = [None] * len(batch.tasks) if masks is None else iou(masks, batch.regions).tolist()
-        for i, one in enumerate(batch.tasks):
-            success = judge(one, to_bytes(pictures[i]))
-            yield Score(name, one.kind, success, overlaps[i], float(inside[i]), float(outside[i]), evaluations, seconds)
+        for i, (task, image) in enumerate(zip(batch.tasks, shown, strict=True)):
+            verdict = judge(task, image), judge(task, image, same_size=True), overlaps[i]
+            yield Score(name, task.kind, *verdict, float(inside[i]), float(outside[i]), evaluations, seconds)
 
 
 def sweep() -> dict[str, Way]:
-    """One setting at a time away from the defaults, each with a single try: choosing would hide what it does."""
+    """One setting at a time away from one try, so that choosing cannot hide what a setting does."""
+    start = PRESETS["fast"].settings
     values: dict[str, Sequence] = {
-        "inversion.steps": (10, 25, 50),
-        "inversion.strength": (0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
-        "inversion.iterations": (0, 1, 2),
-        "decoding.guidance": (3.0, 5.0, 7.5, 10.0, 15.0),
-        "decoding.rounds": (1, 2, 3, 5),
-        "decoding.tries": (1, 2, 4, 8),
+        "inversion.steps": (7, 10, 25),
+        "inversion.strength": (0.7, 0.8, 0.9, 1.0),
+        "inversion.iterations": (0, 1),
+        "decoding.guidance": (3.0, 5.0, 7.5, 10.0),
+        "decoding.guided_above": (0.0, 0.6, 1.5),
+        "decoding.tries": (1, 3, 8),
         "decoding.background": tuple(BACKGROUNDS),
         "decoding.soft": (False, True),
         "decoding.solver": tuple(SOLVERS),
+        "mask.contrast.drafts": (1, 2, 4),
         "mask.refinement.edge_snap": tuple(EDGE_SNAPS),
-        "room": (0, 2, 4, 6, 8),
+        "room": (0, 3, 6, 10),
         "rim": (0.0, 1.0, 2.0),
     }
-    ways = {"the defaults, one try": ours(ONE_TRY)}
+    ways = {"one try": ours(start)}
     for path, choices in values.items():
         for choice in choices:
-            changed = _with(ONE_TRY, path.split("."), choice)
-            if changed != ONE_TRY:
+            changed = _with(start, path.split("."), choice)
+            if changed != start:
                 ways[f"{path.split('.')[-1]} {choice}"] = ours(changed)
-    ways["negative: the source text"] = ours(ONE_TRY, source_text_as="negative")
-    ways["inverted with the source text"] = ours(ONE_TRY, source_text_as="inversion")
+    ways["negative: the source text"] = ours(start, source_text_as="negative")
+    ways["inverted with the source text"] = ours(start, source_text_as="inversion")
     return ways
 
 

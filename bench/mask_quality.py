@@ -13,21 +13,20 @@ from torch import Tensor
 
 from bench.cases import Batch, leak
 from bench.peers import diffusers_mask
-from diffedit_core.contrast import STATISTICS, summarize
-from diffedit_core.draws import Draws, Noise, seeded_noise
-from diffedit_core.editing import mask_of
+from diffedit_core.contrast import STATISTICS, Tally
+from diffedit_core.draws import Noise, seeded_noise
+from diffedit_core.editing import find_mask, mask_of
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import RULES, iou
 from diffedit_core.refine import Refinement
 from diffedit_core.settings import ContrastSettings, CutSettings, MaskSettings
-from diffedit_core.stages import look
 from diffedit_core.toybox.painting import coverage_map
 
-STRENGTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.85)
-DRAWS = (1, 2, 4, 10, 20)
+STRENGTHS = (0.3, 0.5, 0.7)
+DRAWS = (1, 2, 4, 10)
 SNAPS = ("none", "guided", "grabcut")
 PURIST = MaskSettings(
-    contrast=ContrastSettings(steps=25, draws=4, statistic="mean_abs"), cut=CutSettings(rule="zscore")
+    contrast=ContrastSettings(steps=25, draws=4, statistic="mean_abs", paired=False), cut=CutSettings(rule="zscore")
 )
 DEFAULT = ContrastSettings()
 
@@ -47,9 +46,10 @@ class Score:
 def scores(host: DiffusersHost, batch: Batch, seed: int) -> Iterator[Score]:
     """Every way, on every task of the batch. The predictions are made once and summed in every way."""
     yield from _compare(batch, _outlines(batch), "the old object's true outline (a bound)", 0, 0.0)
+    yield from _scores_of(host, batch, "the default", lambda: _found(host, batch, MaskSettings(), seed))
     for strength in STRENGTHS:
         yield from _contrast_scores(host, batch, strength, seeded_noise(seed))
-    yield from _scores_of(host, batch, "purist, 4 draws of 12 steps", lambda: _purist(host, batch, seed))
+    yield from _scores_of(host, batch, "purist, 4 draws of 12 steps", lambda: _found(host, batch, PURIST, seed))
     yield from _scores_of(host, batch, "diffusers generate_mask", lambda: _diffusers(host, batch, seed))
 
 
@@ -70,10 +70,17 @@ def _contrast_scores(host: DiffusersHost, batch: Batch, strength: float, noise: 
     for order, differences in (("", plain), (", pairs", pairs)):
         for draws in DRAWS[1:] if order else DRAWS:
             for statistic in STATISTICS:
-                heatmap = summarize(islice(differences, draws), statistic)
+                heatmap = _summed(islice(differences, draws), statistic, batch.x0)
                 way = f"{statistic}, strength {strength}, {draws} draws{order}"
                 snaps = SNAPS if (strength, draws) == (DEFAULT.strength, DEFAULT.draws) else SNAPS[:1]
                 yield from _cut(batch, heatmap, way, snaps, 2 * draws, draws * a_draw)
+
+
+def _summed(differences: Iterator[Tensor], statistic: str, x0: Tensor) -> Tensor:
+    tally = Tally(statistic, x0)
+    for difference in differences:
+        tally.add(difference)
+    return tally.contrast().heatmap
 
 
 def _cut(
@@ -116,6 +123,5 @@ def _diffusers(host: DiffusersHost, batch: Batch, seed: int) -> Tensor:
     return torch.cat([diffusers_mask(host, batch, i, seed) for i in range(len(batch.tasks))])
 
 
-def _purist(host: DiffusersHost, batch: Batch, seed: int) -> Tensor:
-    model = host.bind(source=batch.source, target=batch.target)
-    return mask_of(look(model, batch.x0, PURIST.contrast, Draws.of(seed)), batch.pictures, PURIST)
+def _found(host: DiffusersHost, batch: Batch, how: MaskSettings, seed: int) -> Tensor:
+    return find_mask(host, batch.pictures, batch.source, batch.target, how=how, seed=seed)[0]

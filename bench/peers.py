@@ -1,8 +1,9 @@
-"""The other ways to edit, on the same weights: diffusers' pipeline, img2img, and FastDiffEdit as its blog wrote it."""
+"""The other ways to edit, on the same weights: two of diffusers' pipelines, img2img, and methods by their papers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count, pairwise, repeat
 from typing import Any, TypeVar
 
 import torch
@@ -10,12 +11,14 @@ from torch import Tensor, nn
 
 from bench.cases import Batch
 from diffedit_core import decoding
+from diffedit_core.compositing import paste
 from diffedit_core.contrast import contrast
 from diffedit_core.denoiser import levels_up_to
+from diffedit_core.drafting import draft
 from diffedit_core.draws import seeded_noise
 from diffedit_core.hosts.diffusers import DiffusersHost
-from diffedit_core.masks import fit, threshold
-from diffedit_core.solvers import sample
+from diffedit_core.masks import cells, fit, threshold
+from diffedit_core.solvers import sample, step
 
 Result = TypeVar("Result")
 
@@ -110,11 +113,118 @@ def blog_fast_diffedit(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Te
         source, target, negative = host.predict(x, sigma, texts)
         return negative + 7.5 * (source - negative), negative + 7.5 * (target - negative)
 
-    heatmap = contrast(guided_pair, batch.x0, process, process.sigma_at(0.5), noise=seeded_noise(seed), draws=20)
-    mask = threshold(heatmap, "fast")
+    noise = seeded_noise(seed)
+    found = contrast(guided_pair, batch.x0, process, process.sigma_at(0.5), noise=noise, draws=20)
+    mask = threshold(found.heatmap, "fast")
     outside = decoding.noised(batch.x0, levels_up_to(0.7, host.sigmas(20)), process, seeded_noise(seed + 100))
     latent = decoding.decode(host.bind(target=batch.target).denoiser("target", 7.5), mask[:, None], outside)
     return host.decode(latent), _at_size(mask, batch.pictures)
+
+
+def ledits_pipeline(host: DiffusersHost) -> Any:
+    """LEditsPPPipelineStableDiffusion on the host's weights, with the scheduler of its documentation."""
+    from diffusers import DPMSolverMultistepScheduler
+    from diffusers.pipelines.ledits_pp import LEditsPPPipelineStableDiffusion
+
+    make: Any = LEditsPPPipelineStableDiffusion
+    pipe = make(
+        vae=host.vae,
+        text_encoder=host.text_encoder,
+        tokenizer=host.tokenizer,
+        unet=host.unet,
+        scheduler=DPMSolverMultistepScheduler.from_config(
+            host.scheduler.config, algorithm_type="sde-dpmsolver++", solver_order=2
+        ),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def ledits(
+    host: DiffusersHost,
+    batch: Batch,
+    seed: int,
+    *,
+    skip: float = 0.15,
+    guidance: tuple[float, float] = (5.0, 5.0),
+    cuts: tuple[float, float] = (0.9, 0.9),
+    with_source: bool = True,
+) -> tuple[Tensor, None]:
+    """LEDITS++ (Brack et al. 2023)."""
+    pipe, processors = ledits_pipeline(host), host.unet.attn_processors
+
+    def run(i: int) -> Tensor:
+        task = batch.tasks[i]
+        pipe.invert(
+            image=_chw(batch.pictures[i : i + 1]),
+            source_prompt=task.source if with_source else "",
+            num_inversion_steps=50,
+            skip=skip,
+            generator=torch.Generator().manual_seed(seed),
+        )
+        result = pipe(
+            editing_prompt=[task.source, task.target],
+            reverse_editing_direction=[True, False],
+            edit_guidance_scale=list(guidance),
+            edit_threshold=list(cuts),
+            use_intersect_mask=False,
+            output_type="np",
+        ).images
+        return torch.from_numpy(result)
+
+    try:
+        return _counted(host, lambda: torch.cat([run(i) for i in range(len(batch.tasks))])), None
+    finally:
+        host.unet.set_attn_processor(processors)  # its inversion leaves slower ones behind
+
+
+def ddpm_inversion(
+    host: DiffusersHost, batch: Batch, seed: int, *, steps: int = 100, skip: int = 36, guidance: float = 15.0
+) -> tuple[Tensor, None]:
+    """Edit-friendly DDPM inversion (Huberman-Spiegelglas et al. 2023)."""
+    texts, noise = host.bind(source=batch.source, target=batch.target), seeded_noise(seed)
+    source, target = texts.denoiser("source", 3.5), texts.denoiser("target", guidance)
+    sigmas = host.sigmas(steps)[: steps - skip + 1]
+    known = [host.process.add(batch.x0, noise(i, batch.x0.shape[1:]), sigma) for i, sigma in enumerate(sigmas)]
+    x = known[-1]
+    for level in range(len(sigmas) - 1, 0, -1):
+        sigma, share = sigmas[level], (sigmas[level - 1] / sigmas[level]) ** 2
+        x = torch.lerp(target(x, sigma), x, share)  # the mean of what is below, in sigma units
+        if share > 0:
+            x = x + known[level - 1] - torch.lerp(source(known[level], sigma), known[level], share)
+    return host.decode(x), None
+
+
+def flow_edit(
+    host: DiffusersHost, batch: Batch, seed: int, *, steps: int = 50, used: int = 33, guidance: float = 13.5
+) -> tuple[Tensor, None]:
+    """FlowEdit (Kulikov et al. 2024)."""
+    texts = host.bind(source=batch.source, target=batch.target)
+    source, target = texts.denoiser("source", 3.5), texts.denoiser("target", guidance)
+    sigmas = host.sigmas(steps)[: used + 1]
+    return host.decode(draft(source, target, batch.x0, host.process, sigmas, noise=seeded_noise(seed))), None
+
+
+def lanpaint(
+    host: DiffusersHost, batch: Batch, seed: int, mask: Tensor, *, steps: int = 30, guidance: float = 7.5
+) -> tuple[Tensor, Tensor]:
+    """LanPaint (Zheng et al. 2025)."""
+    clean, shape, draws = batch.x0, batch.x0.shape[1:], map(seeded_noise(seed), count(), repeat(batch.x0.shape[1:]))
+    denoise = host.bind(target=batch.target).denoiser("target", guidance)
+    hole = cells(mask, (shape[-2], shape[-1]), soft=False)[:, None]
+    sigmas = host.sigmas(steps)
+    x = host.process.add(clean, next(draws), sigmas[-1])
+    for sigma, below in pairwise(reversed(sigmas)):
+        pace = 0.2 * (1 + sigma**-2) * (1 + 5 * (1 - hole))
+        for _ in range(round(5 * sigma**2 / (1 + sigma**2))):
+            x0 = denoise(x, sigma)
+            centre = torch.lerp(clean + 5 * (clean - x0), x0, hole)
+            x = torch.lerp(centre, x, (-pace).exp()) + sigma * (1 - (-2 * pace).exp()).sqrt() * next(draws)
+        x = step(x, torch.lerp(clean, denoise(x, sigma), hole), sigma, below)
+    return paste(batch.pictures, host.decode(x), mask, 1.0), mask
 
 
 def _at_size(mask: Tensor, pictures: Tensor) -> Tensor:

@@ -1,63 +1,92 @@
-"""Quality as a number, on held-out toybox tasks: ``python -m bench.quality [masks] [edits] [sweep] [--count N]``.
+"""Quality as a number, on held-out toybox tasks: ``python -m bench.quality [masks] [edits] [costs] [sweep]``.
 
-Prints a table for each part, overall and per kind of edit, and writes them beside the raw scores and the plot.
+Prints a table for each part, overall and per kind of edit, and writes them beside the raw scores and the plot. Scores
+are written as they come: with ``--resume`` a run goes on where another stopped, and several runs may share one file,
+each with its ``--ways``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
+import torch
 from adjustText import adjust_text
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from bench import edit_quality, mask_quality
-from bench.cases import batches, held_out
+from bench.cases import CHOICE, REPORT, batches
 from diffedit_core.hosts.diffusers import DiffusersHost
-from diffedit_core.toybox import KINDS, weights
+from diffedit_core.toybox import KINDS, task, weights
 
 RESULTS = Path(__file__).parent / "results"
-LOCAL = ("colour", "shape", "both", "object")  # the kinds that the targets are set for
+LOCAL = ("colour", "shape", "both", "object")  # where an object changes
+COUNTS = {"masks": 196, "edits": 700, "costs": 70, "sweep": 98}
+OURS = "DiffEdit (ours), balanced"  # what the others are compared with
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.quality", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=["masks", "edits", "sweep", []], help="all of them by default")
-    parser.add_argument("--count", type=int, default=300, help="held-out tasks (default: 300)")
-    parser.add_argument("--batch", type=int, default=7, help="tasks that share their noise (default: 7)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("parts", nargs="*", choices=[*COUNTS, []], help="masks, edits and costs by default")
+    parser.add_argument("--count", type=int, help=f"held-out tasks {COUNTS}")
+    parser.add_argument("--batch", type=int, help="tasks of one kind that share their noise [7; 1 for costs]")
+    parser.add_argument("--ways", nargs="+", help="only those whose names contain one of these")
+    parser.add_argument("--resume", action="store_true", help="keep the scores that are there already")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--model", default=None, help="a pipeline's folder (default: the bundled model)")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)  # a model this small gains nothing from more
     host = DiffusersHost.from_pretrained(options.model or weights(), options.device)
-    for part in options.parts or ["masks", "edits"]:
-        scores = _measure(host, part, options.count, options.batch, options.seed)
-        scores.to_json(options.out / f"quality_{part}.jsonl", orient="records", lines=True)
+    for part in options.parts or ["masks", "edits", "costs"]:
+        path = options.out / f"quality_{part}.jsonl"
+        if not options.resume:
+            path.unlink(missing_ok=True)
+        size = options.batch or (1 if part == "costs" else 7)  # in a batch all pay for what one of them needs
+        _measure(host, part, options.count or COUNTS[part], size, options.ways, path)
+        scores = pd.read_json(path, lines=True)
         table = mask_table(scores) if part == "masks" else edit_table(scores)
         (options.out / f"quality_{part}.md").write_text(table)
-        print(f"\n{part}, {options.count} held-out tasks\n\n{table}")
+        print(f"\n{part}\n\n{table}")
         if part == "edits":
             plot(scores, options.out / "quality.png")
 
 
-def _measure(host: DiffusersHost, part: str, count: int, size: int, seed: int) -> pd.DataFrame:
-    """A row for each way and task. A batch shares one noise and each has another, so that no noise decides all."""
+def _measure(host: DiffusersHost, part: str, count: int, size: int, chosen: Sequence[str] | None, path: Path) -> None:
+    """A line for each way and task. Settings are swept on seeds of their own.
+
+    A batch holds tasks of one kind and shares one noise; each batch has another, so that no noise decides all.
+    """
     ways = edit_quality.sweep() if part == "sweep" else edit_quality.WAYS
-    measure = mask_quality.scores if part == "masks" else partial(edit_quality.scores, ways=ways)
-    tasks, rows = held_out(count), []
-    with tqdm(total=count, desc=part, file=sys.stderr) as bar:
-        for number, batch in enumerate(batches(host, tasks, size)):
-            rows += [asdict(score) for score in measure(host, batch, seed + number)]
-            bar.update(len(batch.tasks))
-    return pd.DataFrame(rows)
+    ways = {name: way for name, way in ways.items() if not chosen or any(each in name for each in chosen)}
+    done, seeds = _done(path), CHOICE if part == "sweep" else REPORT
+    groups = [(kind, seeds[i : i + size]) for i in range(0, count // len(KINDS), size) for kind in KINDS]
+    for number, (kind, group) in enumerate(tqdm(groups, part, file=sys.stderr)):
+        (batch,) = batches(host, [task(seed, kind) for seed in group], size)
+        if part == "masks":
+            missing = [] if ("the default", kind, group[0]) in done else mask_quality.scores(host, batch, number)
+        else:
+            left = {name: way for name, way in ways.items() if (name, kind, group[0]) not in done}
+            missing = edit_quality.scores(host, batch, number, left)
+        lines = []
+        for place, score in enumerate(missing):  # way by way, and within a way task by task
+            lines.append(json.dumps({"seed": group[place % len(group)], **asdict(score)}) + "\n")
+        with path.open("a") as file:
+            file.write("".join(lines))
+
+
+def _done(path: Path) -> set[tuple[str, str, int]]:
+    if not path.exists():
+        return set()
+    scores = pd.read_json(path, lines=True)
+    return set(zip(scores["way"], scores["kind"], scores["seed"], strict=True))
 
 
 def mask_table(scores: pd.DataFrame) -> str:
@@ -68,10 +97,32 @@ def mask_table(scores: pd.DataFrame) -> str:
 
 
 def edit_table(scores: pd.DataFrame) -> str:
+    """With standard errors, and the difference to ours on the same tasks with that of the difference."""
     overall, local = _means(scores), _means(scores, LOCAL)
-    columns = {"success": overall["success"], "success (local)": local["success"], "IoU (local)": local["iou"]}
-    columns |= _per_kind(scores, "success")
-    return _markdown(scores, columns, ["inside", "outside", "evaluations", "seconds"], digits=2)
+    columns = {
+        "tasks": scores.groupby("way", sort=False).size(),
+        "success": _with_error(scores, "success"),
+        "less ours": _less_ours(scores),
+        "success (local)": local["success"],
+        "of the same size": overall["same_size"],
+        "IoU (local)": local["iou"],
+        **_per_kind(scores, "success"),
+        "outside, median": scores.groupby("way", sort=False)["outside"].median(),
+        "outside, median (local)": scores[scores["kind"].isin(LOCAL)].groupby("way", sort=False)["outside"].median(),
+    }
+    return _markdown(scores, columns, ["outside", "inside", "evaluations", "seconds"], digits=2)
+
+
+def _with_error(scores: pd.DataFrame, field: str) -> pd.Series:
+    groups = scores.groupby("way", sort=False)[field]
+    return groups.mean().map("{:.3f}".format) + " ± " + groups.sem().map("{:.3f}".format)
+
+
+def _less_ours(scores: pd.DataFrame) -> pd.Series:
+    """Paired: on the tasks that both did."""
+    wide = scores.pivot_table(index=["kind", "seed"], columns="way", values="success", aggfunc="first").astype(float)
+    less = wide.sub(wide[OURS], axis=0) if OURS in wide else wide * float("nan")
+    return pd.Series({way: f"{less[way].mean():+.3f} ± {less[way].sem():.3f}" for way in less})
 
 
 def _means(scores: pd.DataFrame, kinds: Sequence[str] = KINDS) -> pd.DataFrame:
@@ -89,22 +140,31 @@ def _markdown(
     table = pd.DataFrame({**columns, **_means(scores)[list(more)]}, index=scores["way"].unique())
     if best_first:
         table = table.sort_values(best_first, ascending=False)
-    cells = table.map(lambda value: "-" if pd.isna(value) else f"{value:.{digits}f}")
-    cells["evaluations"] = table["evaluations"].map("{:.0f}".format)
+    cells = table.map(lambda value: value if isinstance(value, str) else _shown(value, digits))
     return cells.to_markdown(disable_numparse=True) + "\n"
 
 
+def _shown(value: float, digits: int) -> str:
+    if pd.isna(value):
+        return "-"
+    return f"{value:.0f}" if float(value).is_integer() or value >= 20 else f"{value:.{digits}f}"
+
+
 def plot(scores: pd.DataFrame, path: Path) -> None:
-    """Success against error outside the region: up and to the left is better."""
-    axes = (figure := Figure(figsize=(7, 4.5), layout="constrained")).subplots()
+    """Success against error outside the region, evaluations as size: up and to the left is better, small is cheap."""
+    axes = (figure := Figure(figsize=(8, 5), layout="constrained")).subplots()
     means = _means(scores)
     ways, outside, success = means.index.tolist(), means["outside"].tolist(), means["success"].tolist()
     chain = means[means.index.str.startswith("SDEdit")]
     axes.plot(chain["outside"], chain["success"], color="lightgrey", zorder=0)
-    axes.scatter(outside, success, s=40, c=["tab:orange" if "ours" in way else "tab:blue" for way in ways])
+    colours = ["tab:orange" if "ours" in way else "tab:blue" for way in ways]
+    axes.scatter(outside, success, s=2 * means["evaluations"], c=colours, alpha=0.7)
     axes.set(xlabel="error outside the region (RMS, levels of 255)", ylabel="edits that succeed", ylim=(0, 1.05))
     axes.margins(x=0.25)
     axes.set_xlim(left=-1)
+    for size in (30, 100, 200):
+        axes.scatter([], [], s=2 * size, c="lightgrey", label=f"{size} evaluations")
+    axes.legend(loc="lower right", labelspacing=1.2, frameon=False)
     names = [axes.text(x, y, way, fontsize=8) for x, y, way in zip(outside, success, ways, strict=True)]
     adjust_text(names, outside, success, ax=axes)
     figure.savefig(path, dpi=120)

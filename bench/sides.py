@@ -19,18 +19,20 @@ from diffedit_core import decoding, edit, find_mask
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import Trajectory
 from diffedit_core.refine import Refinement
-from diffedit_core.settings import DecodingSettings, EditSettings, InversionSettings, MaskSettings
+from diffedit_core.settings import ContrastSettings, DecodingSettings, EditSettings, InversionSettings, MaskSettings
 from diffedit_core.stages import climb, levels_of_climb
 
 SOURCE, TARGET = "a bowl of apples on a table", "a bowl of pears on a table"
 STEPS, STRENGTH, GUIDANCE = 50, 0.8, 7.5
 TAKEN = round(STEPS * STRENGTH)
+PUBLISHED = ContrastSettings(draws=10, kind="object", statistic="mean_abs", paired=False, sure=1)
 SETTINGS = EditSettings(
-    mask=MaskSettings(refinement=Refinement()),  # diffusers' masks follow no edges
+    mask=MaskSettings(PUBLISHED, refinement=Refinement()),  # diffusers' masks follow no edges
     inversion=InversionSettings(steps=STEPS, strength=STRENGTH),
-    decoding=DecodingSettings(guidance=GUIDANCE, rounds=1, tries=1),
+    decoding=DecodingSettings(guidance=GUIDANCE, guided_above=0, tries=1, solver="ddim"),
     room=0,
 )
+DEFAULT = EditSettings(mask=MaskSettings(ContrastSettings(kind="object", sure=1)))  # random weights say no kind
 
 
 class Ours:
@@ -59,6 +61,9 @@ class Ours:
     def whole(self) -> object:
         return edit(self.host, self.picture, SOURCE, TARGET, how=SETTINGS)
 
+    def default(self) -> object:
+        return edit(self.host, self.picture, SOURCE, TARGET, how=DEFAULT)
+
 
 class Theirs:
     def __init__(self, pipe: StableDiffusionPipeline, pixels: int) -> None:
@@ -83,6 +88,8 @@ class Theirs:
         mask = self.mask()
         return self._call(mask, self.invert())
 
+    default = whole
+
     def _call(self, mask: np.ndarray, latents: Tensor) -> object:
         return self.pipe(prompt=TARGET, mask_image=mask, image_latents=latents, output_type="np").images
 
@@ -94,6 +101,7 @@ def stages(side: Ours | Theirs) -> dict[str, Callable[[], object]]:
         "invert, caption": lambda: side.invert(captioned=True),
         "decode": side.decode,
         "whole edit": side.whole,
+        "at the defaults": side.default,
     }
 
 

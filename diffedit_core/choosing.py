@@ -6,18 +6,22 @@ better is the one that describes the picture better (Li et al. 2023, Clark & Jai
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from .decoding import Descent, Outside, decode, levels_visited
+from .batches import per_image
+from .decoding import Outside, descend, matched
 from .denoiser import Denoise, DenoisePair, NoiseProcess, OnStep, as_one, noise_ratio
 from .draws import Draws, Noise
-from .solvers import SOLVERS
+from .solvers import SOLVERS, Step
 
-STRENGTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-"""The noise levels to judge at, from where details are decided to where objects are."""
+SETTLED = 0.6
+"""The ratio of noise to picture from which down only details change. Above it, it shows which try is best."""
+
+STRENGTHS = (0.5,)
+"""The noise levels to judge at."""
 
 
 def decode_best(
@@ -28,39 +32,56 @@ def decode_best(
     *,
     process: NoiseProcess,
     draws: Draws,
-    rounds: int = 1,
-    solver: str = "ddim",
+    solver: str = "ancestral",
     tries: int = 1,
+    change: Tensor | None = None,
     on_step: OnStep | None = None,
 ) -> Tensor:
-    """``decode`` several times with different noise, and of each image the try closest to the target text: [B, C, ...].
+    """``decode`` begun several times with different noise; of each image the best try is finished: [B, C, ...].
 
-    Tries differ in fresh noise alone. With one round of a solver that adds none there is one try.
+    A try is judged by the picture predicted where only details are left to come. The first starts from the picture's
+    own noise; the others have fresh noise inside the mask, so that they do not share what is wrong with the first. All
+    begin with the ``change`` [B, C, ...], where one is given.
     """
-    tries = tries if rounds > 1 or SOLVERS[solver].is_random else 1
-    judged = len(STRENGTHS) if tries > 1 else 0
-    count = as_one(on_step, tries * (len(levels_visited(len(outside.sigmas) - 1, rounds)) + judged))
+    first, mask = matched(outside.start, mask)
+    levels = range(len(outside.sigmas) - 1, 0, -1)
+    settled = _settled(outside.sigmas, process) if tries > 1 else 0
+    early, late = levels[: len(levels) - settled], levels[len(levels) - settled :]
+    count = as_one(on_step, tries * (len(early) + (len(STRENGTHS) if tries > 1 else 0)) + len(late))
 
-    def attempt(number: int) -> Tensor:
-        descent = Descent(process, draws.rounds(number), draws.solver(number), rounds, solver)
-        return decode(denoise, mask, outside, descent=descent, on_step=count)
+    def stepping(number: int, done: int = 0) -> Step:
+        noise = draws.solver(number)
+        return SOLVERS[solver].begin(process, lambda draw, shape: noise(done + draw, shape))
 
-    if tries == 1:
-        return attempt(0)
-    return best(
-        tries, attempt, lambda latent: likeness(denoise_pair, latent, mask, process, draws.judging, on_step=count)
-    )
+    def attempt(number: int) -> tuple[Tensor, ...]:
+        start = first
+        if number:
+            fresh = draws.solver(number)(0, first.shape[1:]).to(first)
+            start = torch.lerp(first, process.add(outside.clean, fresh, outside.sigmas[-1]), mask)
+        if change is not None:
+            start = start + process.scales(outside.sigmas[-1])[0] * mask * change
+        return descend(denoise, start, mask, outside, early, step=stepping(number), on_step=count)
+
+    def score(begun: tuple[Tensor, ...]) -> Tensor:
+        shown = torch.lerp(outside.clean, begun[1], mask)
+        return likeness(denoise_pair, shown, mask, process, draws.judging, on_step=count)
+
+    kept, _ = attempt(0) if tries == 1 else best(tries, attempt, score)
+    return descend(denoise, kept, mask, outside, late, step=stepping(0, len(early)), on_step=count)[0]
 
 
-def best(tries: int, attempt: Callable[[int], Tensor], score: Callable[[Tensor], Tensor]) -> Tensor:
-    """Of each image [B, ...] the try with the highest score [B]; the first of equals."""
+def best(
+    tries: int, attempt: Callable[[int], tuple[Tensor, ...]], score: Callable[[tuple[Tensor, ...]], Tensor]
+) -> tuple[Tensor, ...]:
+    """Of each image the tensors [B, ...] of the try with the highest score [B]; the first of equals."""
     kept = attempt(0)
     highest = score(kept)
     for number in range(1, tries):
-        latent = attempt(number)
-        found = score(latent)
-        kept = torch.where((found > highest).view(-1, *[1] * (latent.ndim - 1)), latent, kept)
-        highest = torch.maximum(found, highest)
+        found = attempt(number)
+        points = score(found)
+        is_better = points > highest
+        kept = tuple(torch.where(per_image(is_better, old), new, old) for new, old in zip(found, kept, strict=True))
+        highest = torch.maximum(points, highest)
     return kept
 
 
@@ -77,7 +98,7 @@ def likeness(
     It is the mean squared error of the noise predicted under the source text, less that under the target text.
     """
     weight = mask.to(latent).expand_as(latent)
-    weight = weight / weight.flatten(1).sum(1).clamp_min(1e-6).view(-1, *[1] * (latent.ndim - 1))
+    weight = weight / per_image(weight.flatten(1).sum(1).clamp_min(1e-6), weight)
     gains = []
     for draw, strength in enumerate(STRENGTHS):
         sigma = process.sigma_at(strength)
@@ -88,3 +109,9 @@ def likeness(
         if on_step:
             on_step(draw + 1, len(STRENGTHS), target)
     return torch.stack(gains).mean(0)
+
+
+def _settled(sigmas: Sequence[float], process: NoiseProcess) -> int:
+    """How many of the lower levels only change details. At least one level is above them."""
+    low = sum(noise_ratio(process, sigma) <= SETTLED for sigma in sigmas[1:])
+    return min(low, len(sigmas) - 2)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from .checks import check_batch
+from .batches import check_batch
 from .pictures import from_bytes
 
 HIGHLIGHT = (1.0, 0.45, 0.05)  # the paper paints its masks orange

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from .batches import per_image
 from .checks import check_finite
 from .denoiser import Denoise, DenoisePair, NoiseProcess, OnStep, as_one
 from .draws import Noise
+from .masks import coarse
 from .solvers import sample
+
+FEWEST = 2
+"""The draws after which a contrast may stop."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,44 @@ STATISTICS: dict[str, Statistic] = {
 }
 
 
+@dataclass(frozen=True)
+class Contrast:
+    """Where two texts differ, and how surely."""
+
+    heatmap: Tensor  # [B, ...] float32
+    agreement: Tensor  # [B]: how alike the first half of the draws and the second are, at most 1
+
+
+class Tally:
+    """Differences [B, C, ...] summed up draw by draw, so that chunks cannot change the rounding.
+
+    An image that is ``settled`` takes no more draws: the others of its batch cannot change what it gets.
+    """
+
+    def __init__(self, statistic: str, x0: Tensor) -> None:
+        self.statistic, self.maps = STATISTICS[statistic], list[Tensor]()
+        self.total, self.counts = x0.new_zeros(()).float(), x0.new_zeros(len(x0)).float()
+        self.agreement, self.is_open = torch.ones_like(self.counts), torch.ones_like(self.counts, dtype=torch.bool)
+
+    def add(self, difference: Tensor) -> None:
+        drawn = self.statistic.of_draw(difference)
+        self.total = self.total + torch.where(per_image(self.is_open, drawn), drawn, 0)
+        self.counts += self.is_open
+        self.maps.append(coarse(difference.abs().mean(1)))
+        if len(self.maps) > 1:
+            self.agreement = torch.where(self.is_open, halves_alike(self.maps), self.agreement)
+
+    def settle(self, sure: float) -> bool:
+        """Closes the images whose draws agree by more than ``sure``. True once none is open."""
+        self.is_open &= self.agreement <= sure
+        return not self.is_open.any()
+
+    def contrast(self) -> Contrast:
+        heatmap = self.statistic.finish(self.total / per_image(self.counts, self.total))  # [B, ...]
+        check_finite(heatmap, "the model's predictions contain")
+        return Contrast(heatmap, self.agreement)
+
+
 def contrast(
     denoise_pair: DenoisePair,
     x0: Tensor,
@@ -39,30 +82,33 @@ def contrast(
     *,
     noise: Noise,
     draws: int = 10,
+    sure: float = 1.0,
     statistic: str = "mean_abs",
     chunk: int = 1,
     on_step: OnStep | None = None,
-) -> Tensor:
-    """How much the two predictions differ at each place, over several noise draws at one level: [B, ...] float32.
+) -> Contrast:
+    """How much the two predictions differ at each place, over several noise draws at one level.
 
     It is in units of the noise (|eps_source - eps_target|), whatever the model predicts. Guidance with one shared
-    negative would only scale it, so denoise_pair needs none. ``chunk`` is the number of draws that go through the model
-    at a time; it bounds memory and changes nothing else.
+    negative would only scale it, so denoise_pair needs none. Where the first two draws agree by more than ``sure``, no
+    more are taken. ``chunk`` is the number of draws that go through the model at a time; it bounds memory and changes
+    nothing else.
     """
-
-    def differences() -> Iterator[Tensor]:
-        for indices in torch.arange(draws).split(chunk):
-            noises = [noise(int(i), x0.shape[1:]).to(x0) for i in indices]
-            # draw by draw, and within a draw image by image: [k * B, C, ...]
-            x = torch.cat([process.add(x0, n, sigma) for n in noises])
-            source, target = denoise_pair(x, sigma)
-            difference = (source.float() - target.float()) / sigma
-            for k, index in enumerate(indices.tolist()):
-                if on_step:
-                    on_step(index + 1, draws, target[k * len(x0) : (k + 1) * len(x0)])
-                yield difference[k * len(x0) : (k + 1) * len(x0)]
-
-    return summarize(differences(), statistic)
+    tally = Tally(statistic, x0)
+    first = FEWEST if sure < 1 else draws
+    parts = [part for span in (range(min(first, draws)), range(first, draws)) for part in _chunks(span, chunk)]
+    for part in parts:
+        if part.start == first and tally.settle(sure):
+            break
+        noises = [noise(index, x0.shape[1:]).to(x0) for index in part]
+        # draw by draw, and within a draw image by image: [k * B, C, ...]
+        source, target = denoise_pair(torch.cat([process.add(x0, n, sigma) for n in noises]), sigma)
+        difference = (source.float() - target.float()) / sigma
+        for index, each, x0_target in zip(part, difference.split(len(x0)), target.split(len(x0)), strict=True):
+            tally.add(each)
+            if on_step:
+                on_step(index + 1, draws, x0_target)
+    return tally.contrast()
 
 
 def purist_contrast(
@@ -76,29 +122,27 @@ def purist_contrast(
     draws: int = 10,
     statistic: str = "mean_abs",
     on_step: OnStep | None = None,
-) -> Tensor:
-    """The same, but every draw is denoised all the way down ``sigmas`` (ascending) under each text: [B, ...] float32.
+) -> Contrast:
+    """The same, but every draw is denoised all the way down ``sigmas`` (ascending) under each text.
 
     What is compared are the finished latents. That costs ``2 * len(sigmas[1:])`` predictions a draw, and it needs
     guidance, which is no mere scale here.
     """
-    count = as_one(on_step, 2 * draws * (len(sigmas) - 1))
-
-    def differences() -> Iterator[Tensor]:
-        for index in range(draws):
-            x = process.add(x0, noise(index, x0.shape[1:]).to(x0), sigmas[-1])
-            yield sample(denoise_source, x, sigmas, count).float() - sample(denoise_target, x, sigmas, count).float()
-
-    return summarize(differences(), statistic)
+    count, tally = as_one(on_step, 2 * draws * (len(sigmas) - 1)), Tally(statistic, x0)
+    for index in range(draws):
+        x = process.add(x0, noise(index, x0.shape[1:]).to(x0), sigmas[-1])
+        tally.add(sample(denoise_source, x, sigmas, count).float() - sample(denoise_target, x, sigmas, count).float())
+    return tally.contrast()
 
 
-def summarize(differences: Iterator[Tensor], statistic: str) -> Tensor:
-    """[B, C, ...] of each draw -> [B, ...]. They are summed draw by draw, so that chunks cannot change the rounding."""
-    chosen = STATISTICS[statistic]
-    total, count = torch.zeros(()), 0
-    for difference in differences:  # [B, C, ...]
-        total = total.to(difference.device) + chosen.of_draw(difference)
-        count += 1
-    heatmap = chosen.finish(total / count)  # [B, ...]
-    check_finite(heatmap, "the model's predictions contain")
-    return heatmap
+def halves_alike(maps: Sequence[Tensor]) -> Tensor:
+    """The correlation of the mean of the first half of the maps [B, cells] with that of the second: [B]."""
+    half = len(maps) // 2
+    first, second = (torch.stack(list(part)).mean(0) for part in (maps[:half], maps[half:]))
+    first, second = first - first.mean(1, keepdim=True), second - second.mean(1, keepdim=True)
+    scale = (first.norm(dim=1) * second.norm(dim=1)).clamp_min(torch.finfo(first.dtype).tiny)
+    return (first * second).sum(1) / scale
+
+
+def _chunks(span: range, size: int) -> list[range]:
+    return [span[start : start + size] for start in range(0, len(span), size)]

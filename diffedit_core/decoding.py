@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from .checks import check_batch, check_finite
-from .denoiser import Denoise, NoiseProcess, OnStep, renoise
+from .batches import check_batch
+from .checks import check_finite
+from .denoiser import Denoise, NoiseProcess, OnStep
 from .draws import Draws, Noise
 from .host import Denoisers
 from .inversion import Trajectory
-from .solvers import SOLVERS, Step, ddim
+from .solvers import Step, ddim
 
 
 @dataclass(frozen=True)
 class Outside:
     """What stands outside the mask: where decoding starts, and the latent at every level that it reaches."""
 
+    clean: Tensor  # [B, C, ...]: the picture
     start: Tensor  # [B, C, ...] at the noisiest level
     sigmas: Sequence[float]  # [N + 1], ascending
     at: Callable[[int, Tensor], Tensor]  # (level just reached, x one level above) -> [B, C, ...]
@@ -28,13 +29,14 @@ class Outside:
 
 def retrace(trajectory: Trajectory) -> Outside:
     """The trajectory's latent of the level just reached. At the end that is the clean latent, bit for bit."""
-    return Outside(trajectory.noisiest, trajectory.sigmas, lambda level, x: trajectory.latents[level])
+    return Outside(trajectory.clean, trajectory.noisiest, trajectory.sigmas, lambda level, x: trajectory.latents[level])
 
 
 def noised(x0: Tensor, sigmas: Sequence[float], process: NoiseProcess, noise: Noise) -> Outside:
     """The clean latent with one draw of noise at every level: plain inpainting, which needs no inversion."""
     drawn = noise(0, x0.shape[1:]).to(x0).expand_as(x0)
-    return Outside(process.add(x0, drawn, sigmas[-1]), sigmas, lambda level, x: process.add(x0, drawn, sigmas[level]))
+    start = process.add(x0, drawn, sigmas[-1])
+    return Outside(x0, start, sigmas, lambda level, x: process.add(x0, drawn, sigmas[level]))
 
 
 def source(trajectory: Trajectory, denoise_source: Denoise) -> Outside:
@@ -44,7 +46,7 @@ def source(trajectory: Trajectory, denoise_source: Denoise) -> Outside:
     def at(level: int, x: Tensor) -> Tensor:
         return ddim(denoise_source, x, sigmas[level + 1], sigmas[level])[0]
 
-    return Outside(trajectory.noisiest, sigmas, at)
+    return Outside(trajectory.clean, trajectory.noisiest, sigmas, at)
 
 
 @dataclass(frozen=True)
@@ -74,59 +76,41 @@ BACKGROUNDS: dict[str, Background] = {
 }
 
 
-@dataclass(frozen=True)
-class Descent:
-    """One way down: its solver, and how many rounds it makes through each of the noisier levels (RePaint).
-
-    A single pass fits the new content to the old only through its first, noisiest predictions. After each round but the
-    last, the inside goes back up with fresh noise, so the next round draws it again over what is still the picture.
-    """
-
-    process: NoiseProcess
-    round_noise: Noise
-    solver_noise: Noise
-    rounds: int = 1
-    solver: str = "ddim"
-
-    def begin(self, done: int = 0) -> Step:
-        """The solver, without a memory of the steps done. Each step of the descent has its own draw."""
-        return SOLVERS[self.solver].begin(self.process, lambda draw, shape: self.solver_noise(done + draw, shape))
-
-
-def levels_visited(levels: int, rounds: int = 1) -> tuple[int, ...]:
-    """The level that each step leaves, from ``levels`` down to 1: those of the noisier half ``rounds`` times."""
-    return tuple(level for level in range(levels, 0, -1) for _ in range(rounds if level > levels / 2 else 1))
-
-
 def decode(
-    denoise: Denoise, mask: Tensor, outside: Outside, *, descent: Descent | None = None, on_step: OnStep | None = None
+    denoise: Denoise, mask: Tensor, outside: Outside, *, step: Step = ddim, on_step: OnStep | None = None
 ) -> Tensor:
     """Down the levels: under the new text inside the mask, over what stands outside it: [B, C, ...].
 
     The mask is 1 where the picture may change, [B or 1, 1 or C, ...] at the latent's size. In between each step blends.
-    Without a descent it goes straight down with DDIM's steps.
+    Without another step it goes straight down with DDIM's.
     """
-    x, mask = _matched(outside.start, mask)
-    sigmas = outside.sigmas
-    levels = levels_visited(len(sigmas) - 1, descent.rounds if descent else 1)
-    step = descent.begin() if descent else ddim
-    for done, (level, next_level) in enumerate(pairwise((*levels, 0)), start=1):
-        sigma, sigma_next = sigmas[level], sigmas[level - 1]
-        edited, x0 = step(denoise, x, sigma, sigma_next)
-        below = torch.lerp(outside.at(level - 1, x), edited, mask)  # exact at mask 0 and 1
-        if descent and next_level == level:
-            fresh = descent.round_noise(done, x.shape[1:]).to(x)
-            x = torch.lerp(x, renoise(descent.process, below, fresh, sigma_next, sigma), mask)
-            step = descent.begin(done)  # a solver's memory ends where noise is added
-        else:
-            x = below
-        if on_step:
-            on_step(done, len(levels), x0)
-    check_finite(x, "decoding ended in")
+    x, mask = matched(outside.start, mask)
+    x, _ = descend(denoise, x, mask, outside, range(len(outside.sigmas) - 1, 0, -1), step=step, on_step=on_step)
     return x
 
 
-def _matched(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def descend(
+    denoise: Denoise,
+    x: Tensor,
+    mask: Tensor,
+    outside: Outside,
+    levels: Sequence[int],
+    *,
+    step: Step,
+    on_step: OnStep | None = None,
+) -> tuple[Tensor, Tensor]:
+    """One step down from each of the falling ``levels``: the latent below the last, and the x0 predicted there."""
+    x0 = x
+    for done, level in enumerate(levels, start=1):
+        edited, x0 = step(denoise, x, outside.sigmas[level], outside.sigmas[level - 1])
+        x = torch.lerp(outside.at(level - 1, x), edited, mask)  # exact at mask 0 and 1
+        if on_step:
+            on_step(done, len(levels), x0)
+    check_finite(x, "decoding ended in")
+    return x, x0
+
+
+def matched(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Both as [B, C, ...]. One image or one mask serves all; sizes that do not match are an error."""
     if mask.ndim != x.ndim or mask.shape[2:] != x.shape[2:] or mask.shape[1] not in (1, x.shape[1]):
         raise ValueError(

@@ -14,7 +14,7 @@ Noise = Callable[[int, torch.Size], Tensor]
 
 @dataclass(frozen=True)
 class Draws:
-    """Who gets which draws. The contrast and the noised background start at draw 0; every try has its own stream."""
+    """Who gets which draws. The contrast and the noised background start at draw 0; tries and drafts have streams."""
 
     noise: Noise
 
@@ -29,8 +29,8 @@ class Draws:
     def background(self) -> Noise:
         return self.noise
 
-    def rounds(self, number: int) -> Noise:
-        """The fresh noise between the rounds of a try, from draw 1."""
+    def draft(self, number: int) -> Noise:
+        """The fresh noise at each level of a draft, from draw 1."""
         return stream(self.noise, number)
 
     def solver(self, number: int) -> Noise:

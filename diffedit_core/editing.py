@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import torch
 from PIL import Image
 from torch import Tensor
 
+from .batches import per_image
+from .changes import tighten
 from .compositing import paste
 from .decoding import BACKGROUNDS
 from .draws import Draws
@@ -14,18 +17,18 @@ from .host import Denoisers, Host, Progress, Text
 from .inversion import Trajectory
 from .masks import cells, cut, warn_if_unlikely
 from .pictures import Margin, from_pil
-from .refine import refine
+from .refine import give_room, refine
 from .settings import EditSettings, MaskSettings
-from .stages import climb, levels_of_climb, look, redraw
+from .stages import Look, climb, levels_of_climb, look, redraw
 
 
 @dataclass(frozen=True)
 class Edit:
-    """Pictures are [1, H, W, 3] and masks [1, H, W], in 0..1, at the size of the picture that came in."""
+    """Pictures are [B, H, W, 3] and masks [B, H, W], in 0..1, at the size of the picture that came in."""
 
     picture: Tensor
-    mask: Tensor
-    heatmap: Tensor | None  # [1, h, w] at the latent's size, in units of the noise; None where a mask was given
+    mask: Tensor  # where the picture differs from the one that came in
+    look: Look | None  # what the texts said, at the latent's size; None where a mask was given
 
 
 def edit(
@@ -55,16 +58,17 @@ def edit(
         )
     model = host.bind(source=source, target=target, negative=negative, inversion=inversion)
     padded = margin.add(original)
-    x0, heatmap = host.encode(padded), None
+    x0, seen, room = host.encode(padded), None, 0
     if mask is None:
-        refinement = how.mask.refinement
-        found = replace(how.mask, refinement=replace(refinement, grow=refinement.grow + how.room))
-        mask, heatmap = _find(model, x0, padded, found, seed, progress)
-        mask = margin.remove(mask)
-    warn_if_unlikely(mask)
-    latent = _edited(model, x0, margin.add_to_mask(mask), how, seed, progress)
+        seen, room = look(model, x0, how.mask.contrast, Draws.of(seed), progress and progress("mask")), how.room
+        mask = margin.remove(_mask_of(host, seen, x0, padded, how.mask))
+    warn_if_unlikely(mask, seen.kinds if seen else ())
+    roomy = give_room(mask, room)
+    latent = _edited(model, x0, margin.add_to_mask(roomy), seen, how, seed, progress)
     edited = margin.remove(host.decode(latent)).to(original.device)
-    return Edit(paste(original, edited, mask, how.rim), mask, heatmap)
+    if room:
+        mask = tighten(mask, roomy, original, edited)
+    return Edit(paste(original, edited, mask, how.rim), mask, seen)
 
 
 def find_mask(
@@ -77,21 +81,30 @@ def find_mask(
     how: MaskSettings = MaskSettings(),
     seed: int = 0,
     progress: Progress | None = None,
-) -> tuple[Tensor, Tensor]:
-    """The first step alone: the mask [1, H, W], and the heatmap [1, h, w] that it was cut from."""
+) -> tuple[Tensor, Look]:
+    """The first step alone: the mask [B, H, W], and what it was cut from."""
     original, margin = _opened(picture, host)
     padded = margin.add(original)
-    model = host.bind(source=source, target=target, negative=negative)
-    mask, heatmap = _find(model, host.encode(padded), padded, how, seed, progress)
-    mask = margin.remove(mask)
-    warn_if_unlikely(mask)
-    return mask, heatmap
+    model, x0 = host.bind(source=source, target=target, negative=negative), host.encode(padded)
+    seen = look(model, x0, how.contrast, Draws.of(seed), progress and progress("mask"))
+    mask = margin.remove(_mask_of(host, seen, x0, padded, how))
+    warn_if_unlikely(mask, seen.kinds)
+    return mask, seen
 
 
 def mask_of(heatmap: Tensor, picture: Tensor, how: MaskSettings) -> Tensor:
     """A heatmap [B, h, w] cut and refined: [B, H, W] of the picture [B, H, W, 3]."""
-    mask = cut(heatmap, (picture.shape[1], picture.shape[2]), how.cut.rule, how.cut.value)
+    cut_how = how.cut_by_hand
+    mask = cut(heatmap, (picture.shape[1], picture.shape[2]), cut_how.rule, cut_how.value)
     return refine(mask, how.refinement, picture=picture, heatmap=heatmap)
+
+
+def _mask_of(host: Host, seen: Look, x0: Tensor, picture: Tensor, how: MaskSettings) -> Tensor:
+    """A draft's mask follows the draft's edges: what is added has none in the picture."""
+    if seen.has_draft(x0).any():
+        drafted = host.decode(seen.draft).to(picture)
+        picture = torch.where(per_image(seen.has_draft(x0), picture), drafted, picture)
+    return mask_of(seen.heatmap, picture, how)
 
 
 def _opened(picture: Tensor | Image.Image, host: Host) -> tuple[Tensor, Margin]:
@@ -99,20 +112,21 @@ def _opened(picture: Tensor | Image.Image, host: Host) -> tuple[Tensor, Margin]:
     return original, Margin.around(original, host.multiple)
 
 
-def _find(
-    model: Denoisers, x0: Tensor, picture: Tensor, how: MaskSettings, seed: int, progress: Progress | None
-) -> tuple[Tensor, Tensor]:
-    heatmap = look(model, x0, how.contrast, Draws.of(seed), progress and progress("mask"))
-    return mask_of(heatmap, picture, how), heatmap
-
-
 def _edited(
-    model: Denoisers, x0: Tensor, mask: Tensor, how: EditSettings, seed: int, progress: Progress | None
+    model: Denoisers,
+    x0: Tensor,
+    mask: Tensor,
+    seen: Look | None,
+    how: EditSettings,
+    seed: int,
+    progress: Progress | None,
 ) -> Tensor:
-    """Invert where the background asks for it, then decode: [B, C, h, w]."""
-    if BACKGROUNDS[how.decoding.background].needs_inversion:
+    """Invert where the background asks for it, then decode: [B, C, h, w]. Drafts need no inversion."""
+    is_drafted = seen is not None and bool(seen.has_draft(x0).all())
+    if BACKGROUNDS[how.decoding.background].needs_inversion and not is_drafted:
         trajectory = climb(model, x0, how.inversion, progress and progress("invert"))
     else:
         trajectory = Trajectory(x0[None], levels_of_climb(model, how.inversion))
     planes = cells(mask, (x0.shape[-2], x0.shape[-1]), how.decoding.soft)[:, None]
-    return redraw(model, trajectory, planes, how.decoding, Draws.of(seed), progress and progress("decode"))
+    on_step = progress and progress("decode")
+    return redraw(model, trajectory, planes, how.decoding, Draws.of(seed), on_step, draft=seen and seen.draft)

@@ -35,6 +35,10 @@ class Trajectory:
             raise ValueError("this picture is not inverted; invert it, or use a background that needs no inversion")
         return self.latents[-1]
 
+    def up_to(self, level: int) -> Trajectory:
+        """The part of it from the picture to this level."""
+        return Trajectory(self.latents[: level + 1], self.sigmas[: level + 1], self.solver)
+
 
 def invert(
     denoise: Denoise,

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .batches import per_image
 from .checks import check_finite
 
 logger = logging.getLogger(__name__)
 
 NO_CONTRAST = 1e-5
 """A heatmap whose range is below this, in units of the noise, holds rounding and nothing else."""
+
+GRID = 16
+"""Heatmaps are compared on a grid of at most this many cells a side, so that large latents seem no noisier."""
+
+WIDE = 4.0
+"""The heat of a thing peaks at more than this many times its mean; the heat of a ground or a sky does not."""
+
+AREA_FACTOR = 0.5
+"""On Otsu's threshold for an area, whose heat is uneven."""
 
 TOO_SMALL, TOO_LARGE = 0.005, 0.60
 
@@ -51,6 +61,10 @@ def _otsu(v: Tensor, factor: float) -> Tensor:
     return v > factor * otsu_threshold(v)
 
 
+def _auto(v: Tensor, factor: float) -> Tensor:
+    return _otsu(v, factor * (AREA_FACTOR if bool(is_wide(v[None])) else 1.0))
+
+
 def _top(v: Tensor, share: float) -> Tensor:
     mask = torch.zeros_like(v, dtype=torch.bool)
     mask.view(-1)[v.flatten().topk(round(share * v.numel())).indices] = True
@@ -63,6 +77,7 @@ def _fast(v: Tensor, deviations: float) -> Tensor:
 
 
 RULES: dict[str, Rule] = {
+    "auto": Rule(_auto, 1.0, "otsu, lower for an area", "factor on the threshold: higher is smaller", low=0),
     "otsu": Rule(_otsu, 1.0, "the two classes that differ most", "factor on the threshold: higher is smaller", low=0),
     "ratio": Rule(_ratio, 3.0, "above half of a multiple of the mean (diffusers)", "that multiple", low=0),
     "minmax": Rule(_minmax, 0.5, "above a share of the range, outliers off (the paper)", "that share", low=0, high=1),
@@ -125,7 +140,7 @@ def cells(mask: Tensor, size: tuple[int, int], soft: bool) -> Tensor:
         return hard
     blended = fit(mask, size)
     is_thin = blended.flatten(1).amax(1) < 0.5  # [B]
-    return torch.where(is_thin.view(-1, *[1] * (mask.ndim - 1)), hard, blended)
+    return torch.where(per_image(is_thin, mask), hard, blended)
 
 
 def otsu_threshold(values: Tensor) -> Tensor:
@@ -136,6 +151,18 @@ def otsu_threshold(values: Tensor) -> Tensor:
     gap = (v.sum() - low) / (v.numel() - n) - low / n  # between the two means
     split = (n * (v.numel() - n) * gap.square()).argmax()
     return (0.5 * (v[split] + v[split + 1])).to(values.dtype)
+
+
+def coarse(planes: Tensor) -> Tensor:
+    """Maps [B, ..., h, w] on a grid of at most GRID cells a side, flat: [B, cells]."""
+    h, w = (min(side, GRID) for side in planes.shape[-2:])
+    return F.adaptive_avg_pool2d(planes.reshape(-1, 1, *planes.shape[-2:]), (h, w)).reshape(len(planes), -1)
+
+
+def is_wide(heatmap: Tensor) -> Tensor:
+    """Whether each heatmap [B, ...] is that of an area, and not of a thing: [B]."""
+    cells = coarse(heatmap.float())
+    return cells.amax(1) < WIDE * cells.mean(1)
 
 
 def coverage(mask: Tensor) -> Tensor:
@@ -149,7 +176,7 @@ def iou(mask: Tensor, region: Tensor) -> Tensor:
     return (mask & region).sum(1) / (mask | region).sum(1).clamp_min(1)
 
 
-def advice(mask: Tensor) -> str | None:
+def advice(mask: Tensor, is_area: bool = False) -> str | None:
     """What to change when a mask is empty, tiny or nearly everything. None when it looks like an edit."""
     shares = coverage(mask)
     if (shares == 0).any():
@@ -160,7 +187,7 @@ def advice(mask: Tensor) -> str | None:
     if (shares < TOO_SMALL).any():
         share = 100 * float(shares.min())
         return f"the mask covers only {share:.2f} % of the picture; cut the heatmap at a lower value, or grow the mask"
-    if (shares > TOO_LARGE).any():
+    if (shares > TOO_LARGE).any() and not is_area:
         share = 100 * float(shares.max())
         return (
             f"the mask covers {share:.0f} % of the picture; let the two texts differ in fewer words, "
@@ -169,8 +196,8 @@ def advice(mask: Tensor) -> str | None:
     return None
 
 
-def warn_if_unlikely(mask: Tensor) -> None:
-    text = advice(mask)
+def warn_if_unlikely(mask: Tensor, kinds: Sequence[str] = ()) -> None:
+    text = advice(mask, "area" in kinds)
     if text:
         logger.warning("%s", text)
 

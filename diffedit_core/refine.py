@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checks import check_batch, check_finite
+from .batches import check_batch, per_image
+from .checks import check_finite
 from .edges import EDGE_SNAPS
 from .knobs import Settings, knob
-from .masks import fit
+from .masks import coverage, fit
 from .pictures import to_bytes
 from .shapes import fill_holes, keep_parts, morph
 
@@ -66,6 +67,14 @@ def refine(
     each = (items * (count // len(items)) for items in (masks, pictures, heatmaps))
     planes = [_refined(plane, how, *context) for plane, *context in zip(*each, strict=True)]
     return torch.from_numpy(np.stack(planes)).to(mask.device)
+
+
+def give_room(mask: Tensor, room: int) -> Tensor:
+    """The mask [B, H, W] grown by ``room`` pixels for a new thing of another shape. Most of a picture needs none."""
+    if room == 0:
+        return mask
+    most = coverage(mask) > 0.5
+    return torch.where(per_image(most, mask), mask, refine(mask, Refinement(grow=room)).to(mask))
 
 
 def _refined(mask: np.ndarray, how: Refinement, picture: np.ndarray | None, heatmap: np.ndarray | None) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from .contrast import STATISTICS
 from .decoding import BACKGROUNDS
+from .kinds import KINDS
 from .knobs import Settings, knob, part
 from .masks import RULES, checked_value
 from .refine import Refinement
@@ -21,20 +22,33 @@ class ContrastSettings(Settings):
     strength: float = knob(
         0.5, "Noise to compare the texts at. Lower sees details, higher sees larger things.", low=0.01, high=1
     )
-    draws: int = knob(10, "Noise draws to average. More make a cleaner heatmap and take longer.", low=1, high=1000)
+    draws: int = knob(4, "Noise draws to average. More make a cleaner heatmap and take longer.", low=1, high=1000)
+    kind: str = knob("auto", "What the texts ask for.", names=KINDS)
     statistic: str = knob("signed", "How the draws are averaged.", names=STATISTICS)
-    paired: bool = knob(False, "Draws noise in +/- pairs. Use an even number of draws.", advanced=True)
+    paired: bool = knob(True, "Draws noise in +/- pairs. Use an even number of draws.", advanced=True)
+    sure: float = knob(
+        0.8, "Stops after two draws that agree more than this. 1 takes all draws.", low=-1, high=1, advanced=True
+    )
+    drafts: int = knob(
+        2,
+        "Where something is added: places to try. The one that the model judges closest to the target is kept.",
+        low=0,
+        high=64,
+        advanced=True,
+    )
     steps: int = knob(
         1, "Above 1, denoises each draw in full, in this schedule: the purist mask.", low=1, high=1000, advanced=True
     )
-    guidance: float = knob(7.5, "How strongly the purist mask follows each text.", **GUIDANCE, advanced=True)
+    guidance: float = knob(
+        7.5, "How strongly drafts, and the purist mask, follow their texts.", **GUIDANCE, advanced=True
+    )
 
 
 @dataclass(frozen=True)
 class CutSettings(Settings):
     """How the heatmap becomes a mask."""
 
-    rule: str = knob("otsu", "How the heatmap becomes a mask.", names=RULES)
+    rule: str = knob("auto", "How the heatmap becomes a mask.", names=RULES)
     value: float | None = knob(None, "What the rule goes by, instead of its own default.", low=-10, high=100)
 
     def __post_init__(self) -> None:
@@ -49,6 +63,14 @@ class MaskSettings(Settings):
     contrast: ContrastSettings = part(ContrastSettings(), "comparing the two texts", "mask-")
     cut: CutSettings = part(CutSettings(), "cutting the mask from the heatmap", "mask-")
     refinement: Refinement = part(Refinement(edge_snap="grabcut"), "refining the mask", "refine-")
+
+    @property
+    def cut_by_hand(self) -> CutSettings:
+        """The cut, where "auto" gives way to a kind that was set by hand."""
+        factor = KINDS[self.contrast.kind].factor
+        if self.cut.rule != "auto" or factor is None:
+            return self.cut
+        return CutSettings("otsu", factor * (1 if self.cut.value is None else self.cut.value))
 
 
 @dataclass(frozen=True)
@@ -78,15 +100,19 @@ class DecodingSettings(Settings):
     """How the picture is denoised again."""
 
     guidance: float = knob(7.5, "How strongly the target text is followed. 1 takes half the time.", **GUIDANCE)
-    rounds: int = knob(
-        3, "Times through each of the noisier half of the levels. More fit the new part in better.", low=1, high=20
+    guided_above: float = knob(
+        0.6,
+        "Times as much noise as picture, above which guidance is on: below, only details are left. 0: always on.",
+        low=0,
+        high=100,
+        advanced=True,
     )
     tries: int = knob(
-        4, "Attempts with different noise. The one that the model judges closest to the target is kept.", low=1, high=64
+        3, "Attempts with different noise. The one that the model judges closest to the target is kept.", low=1, high=64
     )
     background: str = knob("retrace", "What stands outside the mask on the way down.", names=BACKGROUNDS)
     soft: bool = knob(True, "Blends the latent along the mask's rim. Off suits masks that fit tightly.")
-    solver: str = knob("ddim", "How to step from one noise level to the next.", names=SOLVERS, advanced=True)
+    solver: str = knob("ancestral", "How to step from one noise level to the next.", names=SOLVERS, advanced=True)
 
 
 @dataclass(frozen=True)
@@ -100,10 +126,34 @@ class EditSettings(Settings):
     rim: float = knob(1.0, "Pixels of the mask's inner edge over which to blend.", low=0, high=256, step=0.5)
 
 
-FAST_EDIT = EditSettings(
-    mask=MaskSettings(ContrastSettings(draws=20, statistic="mean_abs"), CutSettings("fast"), Refinement()),
+@dataclass(frozen=True)
+class Preset:
+    settings: EditSettings
+    meaning: str
+
+
+def _of_tries(tries: int, drafts: int) -> EditSettings:
+    """More tries where something changes, more drafts where something is added."""
+    contrast = ContrastSettings(drafts=drafts)
+    return EditSettings(mask=MaskSettings(contrast), decoding=DecodingSettings(tries=tries))
+
+
+BALANCED = "balanced"
+PRESETS: dict[str, Preset] = {
+    "fast": Preset(_of_tries(1, 1), "one try"),
+    BALANCED: Preset(EditSettings(), "the best of three tries, or of two drafts"),
+    "best": Preset(_of_tries(8, 4), "the best of eight tries, or of four drafts"),
+}
+"""Points on the curve of quality against cost."""
+
+FASTDIFFEDIT = EditSettings(
+    mask=MaskSettings(
+        ContrastSettings(draws=20, kind="object", statistic="mean_abs", paired=False, sure=1),
+        CutSettings("fast"),
+        Refinement(),
+    ),
     inversion=InversionSettings(steps=20, strength=0.7),
-    decoding=DecodingSettings(background="noised", rounds=1, tries=1, soft=False),
+    decoding=DecodingSettings(background="noised", guided_above=0, tries=1, soft=False, solver="ddim"),
     room=0,
 )
 """FastDiffEdit: its own mask as it is, and plain inpainting with the settings of its blog."""

@@ -29,6 +29,12 @@ def keep_parts(mask: np.ndarray, min_island: float, keep_largest: int) -> np.nda
     return _without(mask, labels, np.setdiff1d(np.arange(len(areas)), kept) + 1)
 
 
+def parts_touching(mask: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Of the separate parts of a mask those that touch the place, all bool [H, W]."""
+    labels, _ = _parts(mask)
+    return mask & np.isin(labels, labels[place])
+
+
 def fill_holes(mask: np.ndarray, up_to: float) -> np.ndarray:
     """Fills what is enclosed. What touches the picture's border is outside and no hole."""
     if up_to == 0:

@@ -2,29 +2,57 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from .choosing import decode_best
-from .contrast import contrast, purist_contrast
+from . import drafting
+from .batches import per_image
+from .choosing import best, decode_best, likeness
+from .contrast import Contrast, contrast, purist_contrast
 from .decoding import BACKGROUNDS
-from .denoiser import OnStep, levels_up_to
+from .denoiser import Denoise, OnStep, as_one, levels_up_to, noise_ratio
 from .draws import Draws
 from .host import Denoisers, Levels
 from .inversion import Trajectory, invert
+from .kinds import kinds_of
+from .masks import is_wide, threshold
 from .settings import ContrastSettings, DecodingSettings, InversionSettings
 
+DRAFT_STEPS, DRAFT_STRENGTH = 10, 0.9
+"""The schedule of a draft. Its last level, which holds next to no noise, is left out."""
 
-def look(model: Denoisers, x0: Tensor, how: ContrastSettings, draws: Draws, on_step: OnStep | None = None) -> Tensor:
-    """Where the source text and the target text disagree about the picture: a heatmap [B, ...] at the latent's size."""
-    levels = levels_of_look(model, how)
-    shared: dict[str, Any] = {"noise": draws.contrast(how.paired), "draws": how.draws, "on_step": on_step}
-    if how.steps > 1:
-        source, target = model.denoiser("source", how.guidance), model.denoiser("target", how.guidance)
-        return purist_contrast(source, target, x0, model.process, levels, statistic=how.statistic, **shared)
-    pair = model.denoiser_pair("source", "target")
-    return contrast(pair, x0, model.process, levels[-1], statistic=how.statistic, chunk=model.chunk, **shared)
+ENTRY = 0.5
+"""The strength at which an edit goes on from a draft: low enough to keep its place, high enough to mend it."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What two texts say about a picture."""
+
+    heatmap: Tensor  # [B, ...] at the latent's size
+    agreement: Tensor  # [B]: how alike the draws of noise are, at most 1
+    kinds: tuple[str, ...]  # a name of KINDS for each image
+    draft: Tensor  # [B, C, ...] what the heatmap belongs to: the picture, or a draft with the new thing in it
+
+    def has_draft(self, x0: Tensor) -> Tensor:
+        """Whether the heatmap of each image belongs to a draft: [B]."""
+        return (self.draft != x0).flatten(1).any(1)
+
+
+def look(model: Denoisers, x0: Tensor, how: ContrastSettings, draws: Draws, on_step: OnStep | None = None) -> Look:
+    """Where the source text and the target text disagree about the picture, and what kind of edit they ask for."""
+    found = _contrast(model, x0, how, draws.contrast(how.paired), on_step)
+    kinds = _kinds(model, found, how)
+    if how.drafts == 0 or how.steps > 1 or "addition" not in kinds:
+        return Look(found.heatmap, found.agreement, kinds, x0)
+    drafted, made = _draft(model, x0, how, draws, on_step)
+    adds = torch.tensor([kind == "addition" for kind in kinds], device=x0.device)
+    adds = per_image(adds, x0)
+    heatmap = torch.where(adds[:, 0], drafted.heatmap, found.heatmap)
+    return Look(heatmap, found.agreement, kinds, torch.where(adds, made, x0))
 
 
 def climb(model: Denoisers, x0: Tensor, how: InversionSettings, on_step: OnStep | None = None) -> Trajectory:
@@ -40,24 +68,43 @@ def redraw(
     how: DecodingSettings,
     draws: Draws,
     on_step: OnStep | None = None,
+    *,
+    draft: Tensor | None = None,
 ) -> Tensor:
-    """The picture decoded under the target text inside the mask [B or 1, 1, ...]: a latent [B, C, ...]."""
-    return decode_best(
-        model.denoiser("target", how.guidance),
-        model.denoiser_pair("source", "target"),
-        mask,
-        BACKGROUNDS[how.background].outside(model, trajectory, draws, how.guidance),
-        process=model.process,
-        draws=draws,
-        rounds=how.rounds,
-        solver=how.solver,
-        tries=how.tries,
-        on_step=on_step,
-    )
+    """The picture decoded under the target text inside the mask [B or 1, 1, ...]: a latent [B, C, ...].
+
+    Where ``draft`` [B, C, ...] is not the picture itself, decoding goes on from it, over the picture with fresh noise.
+    """
+
+    def decoded(up: Trajectory, background: str, change: Tensor | None = None) -> Tensor:
+        return decode_best(
+            _guided(model, how),
+            model.denoiser_pair("source", "target"),
+            mask,
+            BACKGROUNDS[background].outside(model, up, draws, how.guidance),
+            process=model.process,
+            draws=draws,
+            solver=how.solver,
+            tries=how.tries if change is None else 1,  # drafts were chosen from already
+            change=change,
+            on_step=on_step,
+        )
+
+    change = torch.zeros_like(trajectory.clean) if draft is None else draft - trajectory.clean
+    has_draft = per_image(change.flatten(1).any(1), change)
+    if not has_draft.any():
+        return decoded(trajectory, how.background)
+    mended = decoded(trajectory.up_to(_entry(model, trajectory)), "noised", change)
+    return mended if has_draft.all() else torch.where(has_draft, mended, decoded(trajectory, how.background))
 
 
 def levels_of_look(model: Levels, how: ContrastSettings) -> tuple[float, ...]:
-    """The noise levels that ``look`` asks the model about, ascending from 0."""
+    """The noise levels that ``look`` may ask the model about, ascending from 0."""
+    levels = levels_of_contrast(model, how)
+    return tuple(sorted({*levels, *_levels_of_draft(model)})) if how.drafts else levels
+
+
+def levels_of_contrast(model: Levels, how: ContrastSettings) -> tuple[float, ...]:
     if how.steps > 1:
         return levels_up_to(how.strength, model.sigmas(how.steps))
     return 0.0, model.process.sigma_at(how.strength)
@@ -66,3 +113,73 @@ def levels_of_look(model: Levels, how: ContrastSettings) -> tuple[float, ...]:
 def levels_of_climb(model: Levels, how: InversionSettings) -> tuple[float, ...]:
     """The noise levels of the trajectory, ascending from the picture."""
     return levels_up_to(how.strength, model.sigmas(how.steps))
+
+
+def _contrast(model: Denoisers, x0: Tensor, how: ContrastSettings, noise: Any, on_step: OnStep | None) -> Contrast:
+    levels = levels_of_contrast(model, how)
+    shared: dict[str, Any] = {"noise": noise, "draws": how.draws, "statistic": how.statistic, "on_step": on_step}
+    if how.steps > 1:
+        source, target = model.denoiser("source", how.guidance), model.denoiser("target", how.guidance)
+        return purist_contrast(source, target, x0, model.process, levels, **shared)
+    pair = model.denoiser_pair("source", "target")
+    return contrast(pair, x0, model.process, levels[-1], sure=how.sure, chunk=model.chunk, **shared)
+
+
+def _kinds(model: Denoisers, found: Contrast, how: ContrastSettings) -> tuple[str, ...]:
+    if how.kind != "auto":
+        return (how.kind,) * len(found.heatmap)
+    if how.steps > 1:  # finished latents are not in units of the noise, and disagree in details
+        return tuple("area" if wide else "object" for wide in is_wide(found.heatmap))
+    signal, _ = model.process.scales(levels_of_contrast(model, how)[-1])
+    return kinds_of(found, signal)
+
+
+def _draft(
+    model: Denoisers, x0: Tensor, how: ContrastSettings, draws: Draws, on_step: OnStep | None
+) -> tuple[Contrast, Tensor]:
+    """Of each image the contrast of the two texts on its best draft, and the draft [B, C, ...]."""
+    levels, pair = _levels_of_draft(model), model.denoiser_pair("source", "target")
+    source, target = model.denoiser("source"), _guided(model, DecodingSettings(guidance=how.guidance))
+    judged = 1 if how.drafts > 1 else 0
+    count = as_one(_going_on(on_step, how.draws), how.drafts * (len(levels) - 1 + how.draws + judged))
+    every = replace(how, sure=1.0)
+
+    def attempt(number: int) -> tuple[Tensor, ...]:
+        noise = draws.draft(number)
+        made = drafting.draft(source, target, x0, model.process, levels, noise=noise, on_step=count)
+        seen = _contrast(model, made, every, draws.contrast(how.paired), count)
+        return made, seen.heatmap, seen.agreement
+
+    def score(found: tuple[Tensor, ...]) -> Tensor:
+        made, heatmap, _ = found
+        mask = threshold(heatmap)[:, None].to(made)
+        return likeness(pair, torch.lerp(x0, made, mask), mask, model.process, draws.judging, on_step=count)
+
+    made, heatmap, agreement = best(how.drafts, attempt, score) if judged else attempt(0)
+    return Contrast(heatmap, agreement), made
+
+
+def _going_on(on_step: OnStep | None, done: int) -> OnStep | None:
+    """For a loop that follows ``done`` steps of another."""
+    return on_step and (lambda more, total, x0: on_step(done + more, done + total, x0))
+
+
+def _entry(model: Levels, trajectory: Trajectory) -> int:
+    """The noisiest of the levels that a draft can go on from."""
+    highest = model.process.sigma_at(ENTRY)
+    return max(1, sum(sigma <= highest for sigma in trajectory.sigmas) - 1)
+
+
+def _levels_of_draft(model: Levels) -> tuple[float, ...]:
+    levels = levels_up_to(DRAFT_STRENGTH, model.sigmas(DRAFT_STEPS))
+    return levels[:1] + levels[2:]
+
+
+def _guided(model: Denoisers, how: DecodingSettings) -> Denoise:
+    """The target text, followed more strongly where there is more noise than ``how.guided_above``."""
+    guided, plain = model.denoiser("target", how.guidance), model.denoiser("target")
+
+    def denoise(x: Tensor, sigma: float) -> Tensor:
+        return (guided if noise_ratio(model.process, sigma) > how.guided_above else plain)(x, sigma)
+
+    return denoise

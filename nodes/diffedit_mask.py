@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
 from ..diffedit_core.hosts.comfyui.stages import VaeLatent, find_mask
 from ..diffedit_core.settings import ContrastSettings, CutSettings
-from .display import show_mask
+from .display import show_found
 from .fields import CATEGORY, contrast_inputs, mask_outputs, rule_value, seed, supported, widgets
 
 
@@ -30,14 +30,23 @@ class DiffEditMask(io.ComfyNode):
                 *widgets(ContrastSettings(), "statistic"),
                 *widgets(CutSettings(), "rule"),
                 rule_value(),
-                *widgets(ContrastSettings(), "paired", "steps", "guidance"),
+                *widgets(ContrastSettings(), "kind", "drafts", "sure", "paired", "steps", "guidance"),
                 io.Conditioning.Input(
                     "negative",
                     optional=True,
-                    tooltip="Only with more than 1 step and a guidance other than 1. Usually the empty text.",
+                    tooltip="What drafts of an added thing, and the purist mask, are guided away from. Usually the "
+                    "empty text. Without it nothing is drafted.",
                 ),
             ],
-            outputs=mask_outputs(),
+            outputs=[
+                *mask_outputs(),
+                io.Latent.Output(
+                    "draft",
+                    display_name="draft",
+                    tooltip="What the heatmap belongs to: the picture, or where the texts add something, a draft with "
+                    "the new thing in it. Decode it for Mask Refine, and give it to Masked Denoise.",
+                ),
+            ],
             hidden=[io.Hidden.unique_id],
             is_output_node=True,
             search_aliases=["diffedit", "text mask", "find edit region"],
@@ -50,5 +59,5 @@ class DiffEditMask(io.ComfyNode):
     ) -> io.NodeOutput:  # fmt: skip
         cut = CutSettings(rule=rule, value=value or None)
         how = ContrastSettings(**contrast)
-        mask, heatmap = find_mask(model, latent, source, target, how=how, cut=cut, seed=seed, negative=negative)
-        return io.NodeOutput(mask, heatmap, ui=show_mask(cls, mask))
+        found = find_mask(model, latent, source, target, how=how, cut=cut, seed=seed, negative=negative)
+        return io.NodeOutput(found.mask, found.heatmap, found.draft, ui=show_found(cls, found))

@@ -8,13 +8,29 @@ from comfy_api.latest import io, ui
 from server import PromptServer
 from torch import Tensor
 
+from ..diffedit_core.hosts.comfyui.stages import Found
+from ..diffedit_core.kinds import in_words
 from ..diffedit_core.masks import advice, coverage
 
 
 def show_mask(node: type[io.ComfyNode], mask: Tensor) -> dict[str, Any]:
     """The mask itself, and what to change where it looks wrong."""
-    share = 100 * float(coverage(mask).mean())
-    text = advice(mask) or f"{share:.1f} % of the picture"
+    return _with_text(node, mask, advice(mask) or _share(mask))
+
+
+def show_found(node: type[io.ComfyNode], found: Found) -> dict[str, Any]:
+    """The same, with the kind of edit that the two texts ask for."""
+    text = (
+        advice(found.mask, "area" in found.kinds) or f"{_share(found.mask)}: {in_words(found.kinds, found.agreement)}"
+    )
+    return _with_text(node, found.mask, text)
+
+
+def _share(mask: Tensor) -> str:
+    return f"{100 * float(coverage(mask).mean()):.1f} % of the picture"
+
+
+def _with_text(node: type[io.ComfyNode], mask: Tensor, text: str) -> dict[str, Any]:
     return {**ui.PreviewMask(mask, cls=node).as_dict(), **show_text(node, text)}
 
 

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
 from ..diffedit_core.hosts.comfyui.stages import VaeLatent, find_mask
-from ..diffedit_core.settings import FAST_EDIT
+from ..diffedit_core.settings import FASTDIFFEDIT
 from .display import show_mask
 from .fields import CATEGORY, contrast_inputs, mask_outputs, seed, supported, widgets
 
@@ -24,7 +24,7 @@ class FastMask(io.ComfyNode):
             category=CATEGORY,
             description="FastDiffEdit's mask: single predictions under both texts over several noise draws, cut at "
             "their mean and grown a little. Made for inpainting models, which fill in what it covers.",
-            inputs=[*contrast_inputs(), *widgets(FAST_EDIT.mask.contrast, "strength", "draws"), seed()],
+            inputs=[*contrast_inputs(), *widgets(FASTDIFFEDIT.mask.contrast, "strength", "draws"), seed()],
             outputs=mask_outputs(),
             hidden=[io.Hidden.unique_id],
             is_output_node=True,
@@ -35,7 +35,7 @@ class FastMask(io.ComfyNode):
     def execute(
         cls, *, model: Any, latent: VaeLatent, source: Conditioning, target: Conditioning, seed: int, **contrast: Any
     ) -> io.NodeOutput:
-        fast = FAST_EDIT.mask
+        fast = FASTDIFFEDIT.mask
         how = replace(fast.contrast, **contrast)
-        mask, heatmap = find_mask(model, latent, source, target, how=how, cut=fast.cut, seed=seed)
-        return io.NodeOutput(mask, heatmap, ui=show_mask(cls, mask))
+        found = find_mask(model, latent, source, target, how=how, cut=fast.cut, seed=seed)
+        return io.NodeOutput(found.mask, found.heatmap, ui=show_mask(cls, found.mask))

@@ -8,8 +8,8 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
-from ..diffedit_core.hosts.comfyui.stages import WireTrajectory, masked_denoise
-from ..diffedit_core.settings import DecodingSettings
+from ..diffedit_core.hosts.comfyui.stages import VaeLatent, WireTrajectory, masked_denoise
+from ..diffedit_core.settings import DecodingSettings, EditSettings
 from .display import show_advice
 from .fields import CATEGORY, Trajectory, seed, supported, widgets
 
@@ -31,12 +31,18 @@ class MaskedDenoise(io.ComfyNode):
                 io.Conditioning.Input("target", tooltip="The target text: what should be there."),
                 io.Conditioning.Input("negative", tooltip="What guidance leads away from. Usually the empty text."),
                 *widgets(DecodingSettings()),
+                *widgets(EditSettings(), "room"),
                 seed(),
                 io.Conditioning.Input(
                     "source",
                     optional=True,
                     tooltip="The source text. Tries are judged by how much closer they are to the target text than to "
                     "this one, or to the negative text where nothing is connected.",
+                ),
+                io.Latent.Input(
+                    "draft",
+                    optional=True,
+                    tooltip="From DiffEdit Mask. Where the texts add something, the edit goes on from its draft.",
                 ),
             ],
             outputs=[io.Latent.Output("edited", display_name="latent", tooltip="The edited picture, for VAE Decode.")],
@@ -47,8 +53,8 @@ class MaskedDenoise(io.ComfyNode):
     @classmethod
     def execute(
         cls, *, model: Any, trajectory: WireTrajectory, mask: Tensor, target: Conditioning, negative: Conditioning,
-        seed: int, source: Conditioning | None = None, **decoding: Any,
+        seed: int, room: int, source: Conditioning | None = None, draft: VaeLatent | None = None, **decoding: Any,
     ) -> io.NodeOutput:  # fmt: skip
-        how = DecodingSettings(**decoding)
-        edited = masked_denoise(model, trajectory, mask, target, negative, how=how, seed=seed, source=source)
+        how, given = DecodingSettings(**decoding), {"source": source, "draft": draft}
+        edited = masked_denoise(model, trajectory, mask, target, negative, how=how, seed=seed, room=room, **given)
         return io.NodeOutput(edited, ui=show_advice(cls, mask))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from comfy_api.latest import io, ui
 from torch import Tensor
 
@@ -25,14 +27,15 @@ class PasteBack(io.ComfyNode):
                 io.Image.Input("edited", tooltip="The edited picture, from VAE Decode."),
                 io.Mask.Input("mask", tooltip="White where the edited picture should show."),
                 *widgets(EditSettings(), "rim"),
+                *widgets(replace(EditSettings(), room=0), "room"),
             ],
             outputs=[io.Image.Output("picture", display_name="picture", tooltip="At the original's size.")],
             search_aliases=["composite", "blend", "keep background"],
         )
 
     @classmethod
-    def execute(cls, *, original: Tensor, edited: Tensor, mask: Tensor, rim: float) -> io.NodeOutput:
-        return io.NodeOutput(paste_back(original, edited, mask, rim))
+    def execute(cls, *, original: Tensor, edited: Tensor, mask: Tensor, rim: float, room: int) -> io.NodeOutput:
+        return io.NodeOutput(paste_back(original, edited, mask, rim, room))
 
 
 class Panels(io.ComfyNode):

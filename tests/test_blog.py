@@ -80,7 +80,7 @@ def test_the_fast_mask_is_the_blogs(pipe):
     blurred = cv2.GaussianBlur(binary * 255, (3, 3), 1) > 0
 
     sigma, both = host.sigmas(50)[25], host.bind(source=SOURCE, target=TARGET).denoiser_pair("source", "target")
-    heatmap = contrast(both, LATENT, host.process, sigma, noise=noise, draws=20)
+    heatmap = contrast(both, LATENT, host.process, sigma, noise=noise, draws=20).heatmap
     assert np.array_equal(threshold(heatmap, "zscore")[0].numpy(), binary)
     assert np.array_equal(threshold(heatmap, "fast")[0].numpy(), blurred)
     assert 0 < binary.mean() < blurred.mean() < 1
@@ -97,7 +97,7 @@ def test_the_purist_mask_is_the_blogs(pipe):
         host.sigmas(10)[:6],
         noise=noise,
         draws=3,
-    )
+    ).heatmap
     assert np.array_equal(threshold(heatmap, "zscore")[0].numpy(), binary)
     assert 0 < binary.mean() < 1
 

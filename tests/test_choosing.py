@@ -1,18 +1,29 @@
 """Choosing among tries, on worlds whose answer is known."""
 
+from itertools import pairwise
+
 import pytest
 import torch
-from worlds import DIFFUSION, FLOW, FlowGaussian, Gaussian, TwoPeaks, levels, pair, standard_normal
+from worlds import DIFFUSION, FLOW, AsFlow, FlowGaussian, FlowOf, Gaussian, TwoPeaks, levels, pair, standard_normal
 
 from diffedit_core.choosing import STRENGTHS, best, decode_best, likeness
-from diffedit_core.decoding import Descent, decode, levels_visited, noised
+from diffedit_core.decoding import decode, noised
 from diffedit_core.draws import Draws
+from diffedit_core.solvers import SOLVERS
 
 HALF = torch.zeros(1, 1, 8, 8, dtype=torch.float64)
 HALF[..., :4] = 1
 ZERO, TWO = Gaussian(0.5, 0.0), Gaussian(0.5, 2.0)  # what a source text and a target text say
-SIGMAS, DRAWS = levels(4.0, 6), Draws.of(3)
-NOISE = DRAWS.noise
+SIGMAS, DRAWS = levels(3.6, 16), Draws.of(9)
+NOISE, WORLD = DRAWS.noise, TwoPeaks()
+X0 = standard_normal(3, 4, 8, 8)
+MASKS = torch.cat([HALF, HALF.flip(-1), HALF.mT])
+SCHEDULES = {"no details": (levels(4.0, 6), 0), "some": (SIGMAS, 2), "all but one": (levels(0.5, 5), 4)}
+"""Levels, and from which of them down there are only details left to come."""
+families = pytest.mark.parametrize(
+    ("process", "world"), [(DIFFUSION, WORLD), (FLOW, AsFlow(WORLD))], ids=["diffusion", "flow"]
+)
+schedules = pytest.mark.parametrize(("sigmas", "until"), SCHEDULES.values(), ids=SCHEDULES)
 
 
 def tone(value: float, count: int = 1) -> torch.Tensor:
@@ -65,68 +76,218 @@ def test_the_best_is_taken_image_by_image_and_the_first_of_equals():
     tries = torch.arange(12.0).view(4, 3, 1, 1, 1)
     scores = torch.tensor([[1.0, 5.0, 2.0], [3.0, 5.0, 1.0], [2.0, 4.0, 2.0], [3.0, 1.0, 9.0]])
     asked = iter(scores)
-    kept = best(4, lambda number: tries[number], lambda latent: next(asked))
+    (kept,) = best(4, lambda number: (tries[number],), lambda found: next(asked))
     assert kept.flatten().tolist() == [3.0, 1.0, 11.0]
 
 
-def descent(number: int, rounds: int, solver: str) -> Descent:
-    """Of one try."""
-    return Descent(DIFFUSION, DRAWS.rounds(number), DRAWS.solver(number), rounds, solver)
+def test_all_that_belongs_to_a_try_is_kept_together():
+    """Whatever its shape and type, a number for each image among it."""
+    scores = torch.tensor([[1.0, 5.0], [3.0, 4.0]])
+    found = [(torch.full((2, 4, 8, 8), number), torch.tensor([number, 10.0 + number])) for number in (0, 1)]
+    latent, points = best(2, lambda number: found[number], lambda each: scores[int(each[1][0])])
+    assert latent.shape == (2, 4, 8, 8) and latent[:, 0, 0, 0].tolist() == [1, 0]
+    assert points.tolist() == [1.0, 10.0]
 
 
-@pytest.mark.parametrize(("rounds", "solver"), [(2, "ddim"), (1, "ancestral"), (2, "ancestral"), (2, "multistep")])
-def test_the_try_most_like_the_target_text_is_kept(rounds, solver):
-    """By hand: every try decoded from its own draws, judged on the same noise."""
-    x0, masks = standard_normal(3, 4, 8, 8), torch.cat([HALF, HALF.flip(-1), HALF.mT])
-    world, both = TwoPeaks(), pair(ZERO, TWO)
-    outside = noised(x0, SIGMAS, DIFFUSION, NOISE)
-    how = {"rounds": rounds, "solver": solver}
-    kept = decode_best(world.denoise, both, masks, outside, process=DIFFUSION, draws=DRAWS, tries=5, **how)
-    tries = [decode(world.denoise, masks, outside, descent=descent(number, **how)) for number in range(5)]
-    judged = torch.stack([likeness(both, x, masks, DIFFUSION, DRAWS.judging) for x in tries])
-    chosen = judged.argmax(0)
-    assert len(set(chosen.tolist())) > 1, "this test wants images that choose differently"
-    assert torch.equal(kept, torch.stack([tries[number][i] for i, number in enumerate(chosen.tolist())]))
-    elsewhere = masks.expand_as(x0) == 0
-    assert torch.equal(kept[elsewhere], x0[elsewhere])
+def test_each_try_is_made_once_and_judged_as_it_was_made():
+    made, judged = [], []
+
+    def attempt(number):
+        made.append(number)
+        return torch.full((1, 1), float(number)), torch.full((1,), -float(number))
+
+    best(4, attempt, lambda found: [judged.append(float(found[0])), found[1]][1])
+    assert made == [0, 1, 2, 3] and judged == [0.0, 1.0, 2.0, 3.0]
+
+
+def never(x, sigma):
+    raise AssertionError("nothing is to be chosen here")
+
+
+def start_of(number: int, mask, outside):
+    """By hand: the picture's own noise, or in all tries but the first fresh noise inside the mask."""
+    noise = DRAWS.solver(number)(0, X0.shape[1:]).to(X0)
+    return outside.start if number == 0 else torch.lerp(outside.start, X0 + outside.sigmas[-1] * noise, mask)
+
+
+def steps_down(number: int, x, mask, outside, begin: int, end: int):
+    """By hand: a try's steps from one level to another, each with the draw of its place: (x, the last x0)."""
+    noise, x0, sigmas = DRAWS.solver(number), x, outside.sigmas
+    for place, (level, below) in enumerate(pairwise(range(len(sigmas) - 1, -1, -1)), start=1):
+        if begin >= level > end:
+            step = SOLVERS["ancestral"].begin(DIFFUSION, lambda draw, shape, place=place: noise(place, shape))
+            edited, x0 = step(WORLD.denoise, x, sigmas[level], sigmas[below])
+            x = torch.lerp(outside.at(below, x), edited, mask)
+    return x, x0
+
+
+@schedules
+def test_tries_are_judged_where_details_begin_and_the_one_most_like_the_target_text_is_finished(sigmas, until):
+    """By hand: every try begun with its own draws, what it predicts judged on the same noise."""
+    mask, both = MASKS.expand(3, 4, 8, 8), pair(ZERO, TWO)
+    outside, top = noised(X0, sigmas, DIFFUSION, NOISE), len(sigmas) - 1
+    how = {"process": DIFFUSION, "draws": DRAWS, "tries": 5}
+    kept = decode_best(WORLD.denoise, both, MASKS, outside, **how)
+
+    begun = [steps_down(n, start_of(n, mask, outside), mask, outside, top, until) for n in range(5)]
+    shown = [torch.lerp(X0, x0, mask) for _, x0 in begun]
+    judged = torch.stack([likeness(both, x0, MASKS, DIFFUSION, DRAWS.judging) for x0 in shown])
+    chosen = judged.argmax(0).tolist()
+    assert len(set(chosen)) > 1, "this test wants images that choose differently"
+    x = torch.stack([begun[number][0][i] for i, number in enumerate(chosen)])
+    x, _ = steps_down(0, x, mask, outside, until, 0)
+    assert torch.equal(kept, x)
+    elsewhere = mask == 0
+    assert torch.equal(kept[elsewhere], X0[elsewhere])
+
+
+@schedules
+@families
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_one_try_is_the_first_of_many_where_that_one_is_kept(process, world, solver, sigmas, until):
+    """The same noise and memory at every level, also below the one where the others are left behind."""
+    outside = noised(X0, [process.at_ratio(sigma) for sigma in sigmas], process, NOISE)
+
+    def decoded(tries, pair):
+        how = {"process": process, "draws": DRAWS, "tries": tries, "solver": solver}
+        return decode_best(world.denoise, pair, MASKS, outside, **how)
+
+    def indifferent(x, sigma):
+        return x, x
+
+    alone = decoded(1, never)
+    assert torch.equal(decoded(4, indifferent), alone)  # the first of equals
+    step = SOLVERS[solver].begin(process, DRAWS.solver(0))
+    assert torch.equal(alone, decode(world.denoise, MASKS, outside, step=step))
+
+
+def test_an_image_gets_the_same_try_alone_and_in_a_batch():
+    x0 = X0.float()
+
+    def decoded(images, masks, tries):
+        outside = noised(images, SIGMAS, DIFFUSION, NOISE)
+        how = {"process": DIFFUSION, "draws": DRAWS, "tries": tries}
+        return decode_best(WORLD.denoise, pair(ZERO, TWO), masks, outside, **how)
+
+    together = decoded(x0, MASKS, 4)
+    assert not torch.equal(together, decoded(x0, MASKS, 1))
+    for i in range(3):
+        assert torch.equal(decoded(x0[i : i + 1], MASKS[i : i + 1], 4), together[i : i + 1])
+    shared = decoded(x0[:1], MASKS, 4)  # one image, judged under each mask by itself
+    for i in range(3):
+        assert torch.equal(decoded(x0[:1], MASKS[i : i + 1], 4), shared[i : i + 1])
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_one_try_judges_nothing(solver):
+    outside = noised(standard_normal(1, 4, 8, 8), SIGMAS, DIFFUSION, NOISE)
+    how = {"process": DIFFUSION, "draws": DRAWS, "tries": 1, "solver": solver}
+    kept = decode_best(WORLD.denoise, never, HALF, outside, **how)
+    step = SOLVERS[solver].begin(DIFFUSION, DRAWS.solver(0))
+    assert torch.equal(kept, decode(WORLD.denoise, HALF, outside, step=step))
+
+
+@pytest.mark.parametrize("is_changed", [False, True], ids=["", "changed"])
+@pytest.mark.parametrize("solver", SOLVERS)
+@families
+def test_tries_differ_from_their_start_on(process, world, solver, is_changed):
+    """Inside the mask each but the first has noise of its own, on the picture or on the picture with the change."""
+    starts, sigmas = [], [process.at_ratio(sigma) for sigma in SIGMAS]
+    outside, top = noised(X0, sigmas, process, NOISE), sigmas[-1]
+    change = standard_normal(3, 4, 8, 8, seed=5) if is_changed else None
+
+    def watching(x, sigma):
+        starts.extend([x] if sigma == top else [])
+        return world.denoise(x, sigma)
+
+    how = {"process": process, "draws": DRAWS, "tries": 3, "solver": solver, "change": change}
+    decode_best(watching, pair(ZERO, TWO), MASKS, outside, **how)
+    inside, noises = MASKS.expand_as(X0) > 0, (NOISE, DRAWS.solver(1), DRAWS.solver(2))
+    assert len(starts) == 3
+    for start, noise in zip(starts, noises, strict=True):
+        own = process.add(X0 if change is None else X0 + change, noise(0, X0.shape[1:]).to(X0), top)
+        torch.testing.assert_close(start[inside], own[inside])
+        assert torch.equal(start[~inside], outside.start[~inside])
 
 
 @pytest.mark.parametrize(
-    ("rounds", "tries", "solver"),
-    [(1, 1, "ddim"), (1, 4, "ddim"), (3, 1, "ddim"), (1, 4, "multistep"), (1, 1, "ancestral"), (3, 1, "ancestral")],
-)
-def test_one_try_and_one_round_without_fresh_noise_judge_nothing(rounds, tries, solver):
-    def never(x, sigma):
-        raise AssertionError("nothing is to be chosen here")
-
-    outside, how = noised(standard_normal(1, 4, 8, 8), SIGMAS, DIFFUSION, NOISE), {"rounds": rounds, "solver": solver}
-    kept = decode_best(ZERO.denoise, never, HALF, outside, process=DIFFUSION, draws=DRAWS, tries=tries, **how)
-    assert torch.equal(kept, decode(ZERO.denoise, HALF, outside, descent=descent(0, **how)))
-
-
-@pytest.mark.parametrize(
-    ("rounds", "tries", "solver", "total"),
+    ("tries", "solver", "sigmas", "calls"),
     [
-        (1, 4, "ddim", 6),
-        (1, 4, "multistep", 6),
-        (1, 4, "ancestral", 4 * (6 + len(STRENGTHS))),
-        (3, 1, "ddim", len(levels_visited(6, 3))),
-        (2, 3, "ddim", 3 * (9 + len(STRENGTHS))),
+        (1, "ancestral", SIGMAS, 16),
+        (4, "ancestral", SIGMAS, 4 * 14 + 2),  # two levels are left when the tries are judged
+        (4, "ddim", SIGMAS, 4 * 14 + 2),
+        (3, "ancestral", levels(4.0, 6), 3 * 6),
+        (3, "ancestral", levels(0.5, 5), 3 * 1 + 4),  # one step at least belongs to each
+        (3, "ancestral", levels(0.5, 1), 3 * 1),
     ],
 )
-def test_the_steps_of_all_tries_are_counted_through(rounds, tries, solver, total):
-    told = []
-    outside = noised(standard_normal(1, 4, 8, 8), SIGMAS, DIFFUSION, NOISE)
+@families
+def test_only_the_best_try_is_finished_and_all_steps_are_counted_through(process, world, tries, solver, sigmas, calls):
+    told, asked, sigmas = [], [], [process.at_ratio(sigma) for sigma in sigmas]
+    judged = tries * len(STRENGTHS) if tries > 1 else 0
+
+    def counting(x, sigma):
+        asked.append(sigma)
+        return world.denoise(x, sigma)
+
     decode_best(
-        ZERO.denoise,
+        counting,
         pair(ZERO, TWO),
         HALF,
-        outside,
-        process=DIFFUSION,
+        noised(standard_normal(1, 4, 8, 8), sigmas, process, NOISE),
+        process=process,
         draws=DRAWS,
-        rounds=rounds,
         solver=solver,
         tries=tries,
         on_step=lambda done, total, x: told.append((done, total, x.shape)),
     )
+    total = calls + judged
+    assert len(asked) == calls
     assert told == [(i, total, (1, 4, 8, 8)) for i in range(1, total + 1)]
+
+
+def test_an_exception_from_on_step_ends_it_between_steps():
+    asked = []
+
+    def counting(x, sigma):
+        asked.append(sigma)
+        return WORLD.denoise(x, sigma)
+
+    def stop(done, total, x):
+        if done == 20:  # in the second try: 14 steps and a judgement belong to the first
+            raise InterruptedError
+
+    outside, how = noised(X0, SIGMAS, DIFFUSION, NOISE), {"process": DIFFUSION, "draws": DRAWS, "tries": 3}
+    with pytest.raises(InterruptedError):
+        decode_best(counting, pair(ZERO, TWO), MASKS, outside, **how, on_step=stop)
+    assert len(asked) == 20 - len(STRENGTHS)
+
+
+@families
+@pytest.mark.parametrize("tries", [1, 3])
+def test_a_change_is_where_it_starts_from_and_no_part_of_what_stands_outside(process, world, tries):
+    outside = noised(X0, [process.at_ratio(sigma) for sigma in levels(1.0, 8)], process, NOISE)
+
+    def decoded(change):
+        how = {"process": process, "draws": DRAWS, "tries": tries, "change": change}
+        return decode_best(world.denoise, pair(ZERO, TWO), MASKS, outside, **how)
+
+    plain, change = decoded(None), 3 * torch.ones_like(X0)
+    assert torch.equal(decoded(0 * change), plain)
+    inside = MASKS.expand_as(X0) > 0
+    for found in (plain, decoded(change)):
+        assert torch.equal(found[~inside], X0[~inside])
+    assert (decoded(change)[inside] > 0).float().mean() > 0.95 > (plain[inside] > 0).float().mean()  # the upper peak
+
+
+def test_a_flow_that_is_a_diffusion_in_disguise_keeps_the_same_tries():
+    """The same levels of noise to picture are early and late, and likeness weighs them alike."""
+
+    def decoded(process, world, source, target, tries):
+        outside = noised(X0, [process.at_ratio(sigma) for sigma in SIGMAS], process, NOISE)
+        how = {"process": process, "draws": DRAWS, "tries": tries}
+        return decode_best(world.denoise, pair(source, target), MASKS, outside, **how)
+
+    ours = decoded(DIFFUSION, WORLD, ZERO, TWO, tries=4)
+    torch.testing.assert_close(decoded(FlowOf(), AsFlow(WORLD), AsFlow(ZERO), AsFlow(TWO), tries=4), ours)
+    assert (decoded(DIFFUSION, WORLD, ZERO, TWO, tries=1) - ours).abs().max() > 0.1  # another than the first is kept

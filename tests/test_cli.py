@@ -23,16 +23,26 @@ from PIL import Image
 from pipelines import random_pipeline
 
 from diffedit_core import EditSettings, MaskSettings, cli, edit, toybox
+from diffedit_core.cli import commands
 from diffedit_core.cli.flags import flag_of, from_flags
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.knobs import Knob, Settings
 from diffedit_core.pictures import to_pil
-from diffedit_core.refine import Refinement
-from diffedit_core.settings import FAST_EDIT, ContrastSettings, DecodingSettings, InversionSettings
+from diffedit_core.refine import Refinement, give_room
+from diffedit_core.settings import (
+    BALANCED,
+    FASTDIFFEDIT,
+    PRESETS,
+    ContrastSettings,
+    DecodingSettings,
+    InversionSettings,
+)
 
 TEXTS = ["--source", "a bowl of apples", "--target", "a bowl of pears"]
 FEW = ["--steps", "5", "--mask-draws", "2", "--tries", "2"]
 FEWEST = ["--steps", "2", "--mask-draws", "2"]
+OBJECT = ["--mask-kind", "object"]  # left to itself, a random model says another place at every draw: an addition
+ADDITION = ["--mask-kind", "addition"]
 SCRIPT = Path(sys.executable).with_name("diffedit")
 
 
@@ -89,7 +99,7 @@ def refused(capsys, *argv: object) -> str:
 
 def test_an_edit_from_start_to_end(model, picture, tmp_path, capsys):
     out, saved, heatmap, panels = (tmp_path / name for name in ("o.png", "m.png", "h.npy", "p.png"))
-    argv = ["edit", picture, *TEXTS, *FEW, "--model", model, "-o", out, "--save-mask", saved]
+    argv = ["edit", picture, *TEXTS, *FEW, *OBJECT, "--model", model, "-o", out, "--save-mask", saved]
     assert run(*argv, "--save-heatmap", heatmap, "--panels", panels, "--json") == 0
     said = report(capsys)
     mask = pixels(saved)
@@ -100,19 +110,41 @@ def test_an_edit_from_start_to_end(model, picture, tmp_path, capsys):
     assert np.load(heatmap).shape == (5, 7)
     assert pixels(panels).shape[1] > 3 * 51
     assert said["coverage"] == pytest.approx((mask > 0).mean(), abs=1e-6)
-    decode = 2 * (16 + 12)  # two tries through levels 4, 4, 4, 3, 3, 3, 2, 1, judged at six
+    decode = 2 * (4 + 2) + 2  # two tries through levels 4 and 3, guided, and judged; the best through 2 and 1, unguided
     assert said["evaluations"] == {"mask": 4, "invert": 4, "decode": decode, "total": 8 + decode}
     assert said["seconds"].keys() == {"load", "encode", "mask", "invert", "decode", "write", "total"}
     assert said["written"] == {"picture": str(out), "mask": str(saved), "heatmap": str(heatmap), "panels": str(panels)}
     assert said["size"] == [51, 37]
+    assert (said["kind"], said["findings"][0][:19]) == ("object", "one place changes (")
 
 
-def test_the_command_line_and_the_python_front_door_do_the_same(model, picture, tmp_path):
+def test_an_addition_from_start_to_end(model, picture, tmp_path, capsys):
+    """Drafted, and gone on from the draft: nothing is inverted, and what is outside the mask stays."""
+    out, saved, heatmap = (tmp_path / name for name in ("o.png", "m.png", "h.npy"))
+    argv = ["edit", picture, *TEXTS, *FEW, *ADDITION, "--mask-rule", "top", "--model", model, "-o", out]
+    assert run(*argv, "--save-mask", saved, "--save-heatmap", heatmap, "--json") == 0
+    said = report(capsys)
+    mask = pixels(saved)
+    assert 0 < mask.mean() < 255
+    assert np.array_equal(pixels(out)[mask == 0], pixels(picture)[mask == 0])
+    assert not np.array_equal(pixels(out)[mask > 0], pixels(picture)[mask > 0])
+    assert np.load(heatmap).shape == (5, 7)
+    draft = 6 * 3 + 2 * 2  # source and target: at six levels guided, at two not; the last is left out
+    look = 2 * 2 + 2 * (draft + 2 * 2 + 2)  # two draws; then two drafts, with two draws on each, judged
+    decode = 2 * (2 + 2) + 1 + 1  # from strength .5 down: two tries through level 3, guided, and judged; the rest once
+    assert said["evaluations"] == {"mask": look, "decode": decode, "total": look + decode}
+    assert said["kind"] == "addition"
+    assert said["findings"][0].startswith("the two texts do not say where: one place was chosen, another seed")
+
+
+@pytest.mark.parametrize("kind", ["object", "addition"])
+def test_the_command_line_and_the_python_front_door_do_the_same(model, picture, tmp_path, kind):
     texts = ["--negative", "blurred", "--inversion-text", "fruits"]
-    assert run("edit", picture, *TEXTS, *texts, "--model", model, *FEW, "--seed", 7, "-o", tmp_path / "o.png") == 0
+    argv = ["edit", picture, *TEXTS, *texts, "--model", model, *FEW, "--mask-kind", kind, "--seed", 7]
+    assert run(*argv, "-o", tmp_path / "o.png") == 0
     host = DiffusersHost.from_pretrained(model)
     few = EditSettings(
-        mask=MaskSettings(contrast=ContrastSettings(draws=2)),
+        mask=MaskSettings(contrast=ContrastSettings(draws=2, kind=kind)),
         inversion=InversionSettings(steps=5),
         decoding=DecodingSettings(tries=2),
     )
@@ -121,9 +153,10 @@ def test_the_command_line_and_the_python_front_door_do_the_same(model, picture, 
     assert np.array_equal(pixels(tmp_path / "o.png"), np.asarray(to_pil(done.picture)))
 
 
-def test_seeds_reproduce_bit_for_bit(model, picture, tmp_path):
+@pytest.mark.parametrize("how", [["--fastdiffedit"], ADDITION], ids=["fastdiffedit", "addition"])
+def test_seeds_reproduce_bit_for_bit(model, picture, tmp_path, how):
     for name, seed in {"a": 1, "b": 1, "c": 2}.items():
-        argv = ["edit", picture, *TEXTS, *FEWEST, "--model", model, "--seed", seed, "--fast"]
+        argv = ["edit", picture, *TEXTS, *FEWEST, "--model", model, "--seed", seed, *how]
         assert run(*argv, "-o", tmp_path / f"{name}.png") == 0
     a, b, c = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
     assert a == b
@@ -131,7 +164,7 @@ def test_seeds_reproduce_bit_for_bit(model, picture, tmp_path):
 
 
 def test_mask_writes_mask_and_heatmap_beside_the_picture(model, picture, capsys):
-    assert run("mask", picture, *TEXTS, "--model", model, "--mask-draws", 3, "--json") == 0
+    assert run("mask", picture, *TEXTS, *OBJECT, "--model", model, "--mask-draws", 3, "--json") == 0
     said = report(capsys)
     assert pixels(picture.with_name("bowl-mask.png")).shape == (37, 51)
     assert pixels(picture.with_name("bowl-heatmap.png")).shape == (37, 51, 3)
@@ -139,17 +172,20 @@ def test_mask_writes_mask_and_heatmap_beside_the_picture(model, picture, capsys)
     assert said["written"].keys() == {"mask", "heatmap"}
 
 
-def test_the_mask_of_edit_is_the_mask_of_mask(model, picture, tmp_path):
-    shared = [picture, *TEXTS, "--model", model, "--mask-draws", 2, "--mask-rule", "top", "--refine-grow", 2]
+@pytest.mark.parametrize("kind", ["object", "addition"])
+def test_the_mask_of_edit_is_the_mask_of_mask(model, picture, tmp_path, kind):
+    shared = [picture, *TEXTS, "--model", model, "--mask-kind", kind, "--mask-draws", 2, "--mask-rule", "top"]
+    shared += ["--refine-grow", 2]
     assert run("mask", *shared, "-o", tmp_path / "a.png") == 0
     assert run("edit", *shared, "--steps", 2, "--room", 0, "--save-mask", tmp_path / "b.png") == 0
     assert run("edit", *shared[:5], *shared[5:7], "--steps", 2, "--mask", tmp_path / "a.png") == 0
     assert np.array_equal(pixels(tmp_path / "a.png"), pixels(tmp_path / "b.png"))
-    assert run("edit", *shared, "--steps", 2, "--save-mask", tmp_path / "c.png") == 0
-    assert (pixels(tmp_path / "c.png") >= pixels(tmp_path / "b.png")).all()  # an edit gives it room by itself
-    assert (pixels(tmp_path / "c.png") > pixels(tmp_path / "b.png")).any()
-    assert run("mask", *shared[:-1], 2 + EditSettings().room, "-o", tmp_path / "d.png") == 0
-    assert np.array_equal(pixels(tmp_path / "c.png"), pixels(tmp_path / "d.png"))
+    assert run("edit", *shared, "--steps", 2, "--save-mask", tmp_path / "c.png", "-o", tmp_path / "o.png") == 0
+    sought, changed = (pixels(tmp_path / f"{name}.png") for name in "bc")
+    roomy = give_room(torch.tensor(sought)[None] / 255, EditSettings().room)[0].numpy() * 255
+    assert (changed >= sought).all() and (changed > sought).any()  # an edit gives it room by itself
+    assert (changed <= roomy).all()  # and takes of it what changed
+    assert np.array_equal(pixels(tmp_path / "o.png")[changed == 0], pixels(picture)[changed == 0])
 
 
 def test_a_mask_of_ones_own_needs_no_source_text(model, picture, tmp_path, capsys):
@@ -161,20 +197,21 @@ def test_a_mask_of_ones_own_needs_no_source_text(model, picture, tmp_path, capsy
     assert np.array_equal(out[:, 25:], pixels(picture)[:, 25:])
     assert not np.array_equal(out[:, :25], pixels(picture)[:, :25])
     assert "mask" not in said["evaluations"]
+    assert not {"kind", "agreement", "findings"} & said.keys()  # the texts were not asked
     assert run(*argv, "--refine-grow", 4) == 0
     assert report(capsys)["coverage"] > said["coverage"]
 
 
-def test_fast_is_fastdiffedit(model, picture, capsys):
-    assert run("edit", picture, *TEXTS, "--steps", 5, "--model", model, "--fast", "--json") == 0
+def test_fastdiffedit_is_its_own_mask_and_plain_inpainting(model, picture, capsys):
+    assert run("edit", picture, *TEXTS, "--steps", 5, "--model", model, "--fastdiffedit", "--json") == 0
     assert report(capsys)["evaluations"] == {"mask": 40, "decode": 6, "total": 46}  # 20 draws, nothing inverted
-    argv = ["--fast", "--mask-draws", 3, "--background", "retrace", "--json"]
+    argv = ["--fastdiffedit", "--mask-draws", 3, "--background", "retrace", "--json"]
     assert run("edit", picture, *TEXTS, "--steps", 5, "--model", model, *argv) == 0
     assert report(capsys)["evaluations"] == {"mask": 6, "invert": 3, "decode": 6, "total": 15}
 
 
 @pytest.mark.parametrize("command", ["edit", "mask"])
-def test_fast_is_a_preset_of_which_every_setting_can_still_be_set(model, tmp_path, command):
+def test_fastdiffedit_is_a_preset_of_which_every_setting_can_still_be_set(model, tmp_path, command):
     few = [
         draw(tmp_path / "a.png", 40, 56),
         *TEXTS,
@@ -186,10 +223,77 @@ def test_fast_is_a_preset_of_which_every_setting_can_still_be_set(model, tmp_pat
     ]
     name = "--save-mask" if command == "edit" else "-o"
     for file, flags in {"fast": [], "top": ["--mask-rule", "top"], "otsu": ["--mask-rule", "otsu"]}.items():
-        assert run(command, *few, "--fast", *flags, name, tmp_path / f"{file}.png") == 0
+        assert run(command, *few, "--fastdiffedit", *flags, name, tmp_path / f"{file}.png") == 0
     fast, top, otsu = (pixels(tmp_path / f"{file}.png") > 0 for file in ("fast", "top", "otsu"))
     assert not np.array_equal(fast, top) and not np.array_equal(top, otsu)
     assert top.mean() == 0.2  # the rule's own share
+
+
+@pytest.mark.parametrize(("preset", "tries", "drafts"), [("fast", 1, 1), ("balanced", 3, 2), ("best", 8, 4)])
+def test_presets_are_points_of_quality_against_cost(model, picture, tmp_path, capsys, preset, tries, drafts):
+    for kind in ("object", "addition"):
+        common = ["edit", picture, *TEXTS, "--mask-kind", kind, "--steps", 5, "--mask-draws", 2, "--model", model]
+        asked = {"named": ["--preset", preset], "by hand": ["--tries", tries, "--mask-drafts", drafts]}
+        if kind == "object":
+            asked["by hand"] = ["--tries", tries]  # it has no drafts
+        costs = []
+        for name, flags in asked.items():
+            assert run(*common, *flags, "-o", tmp_path / f"{name}.png", "--json") == 0
+            costs.append(report(capsys)["evaluations"])
+        assert costs[0] == costs[1]
+        assert (tmp_path / "named.png").read_bytes() == (tmp_path / "by hand.png").read_bytes()
+        if kind == "addition":
+            judged = 2 if drafts > 1 else 0
+            assert costs[0]["mask"] == 4 + drafts * (22 + 4 + judged)
+        else:
+            assert costs[0]["decode"] == tries * (4 + (2 if tries > 1 else 0)) + 2
+
+
+@pytest.mark.parametrize("command", ["edit", "mask"])
+def test_a_preset_is_balanced_unless_said_and_every_setting_of_it_can_still_be_set(model, picture, capsys, command):
+    assert EditSettings() == PRESETS[BALANCED].settings
+    common = [command, picture, *TEXTS, *ADDITION, *FEWEST[2 if command == "mask" else 0 :], "--model", model, "--json"]
+    costs = {}
+    for name, flags in {
+        "": [],
+        "balanced": ["--preset", "balanced"],
+        "best": ["--preset", "best"],
+        "best of two": ["--preset", "best", "--mask-drafts", 2],
+    }.items():
+        assert run(*common, *flags) == 0
+        costs[name] = report(capsys)["evaluations"]["mask"]
+    assert costs[""] == costs["balanced"] == costs["best of two"] == 4 + 2 * 28
+    assert costs["best"] == 4 + 4 * 28
+
+
+@pytest.mark.parametrize("command", ["edit", "mask"])
+def test_what_was_found_is_said_in_json_and_in_words(model, picture, tmp_path, capsys, command):
+    """What kind of edit the texts ask for, and how surely."""
+    common = [command, picture, *TEXTS, *FEWEST[2 if command == "mask" else 0 :], "--mask-drafts", 1, "--model", model]
+    assert run(*common, "--json", "--save-heatmap", tmp_path / "h.npy") == 0
+    said = report(capsys)
+    assert said["kind"] == "addition"  # two draws of a random model have nothing in common
+    assert -1 <= said["agreement"] < 0.75
+    words = "the two texts do not say where: one place was chosen, another seed chooses another"
+    assert said["findings"] == [f"{words} (the draws of noise agree to {said['agreement']:.2f})"]
+    assert run(*common) == 0
+    assert capsys.readouterr().out.startswith(said["findings"][0] + "\n")
+    named = {"object": "one place changes", "area": "a large area changes"}
+    for kind, finding in named.items():
+        assert run(*common[:-4], "--model", model, "--mask-kind", kind, "--json") == 0
+        by_hand = report(capsys)
+        assert (by_hand["kind"], by_hand["agreement"]) == (kind, said["agreement"])
+        assert by_hand["findings"][0].startswith(f"{finding} (")
+
+
+def test_where_no_place_was_chosen_none_is_said_to_be(model, picture, capsys):
+    same = ["--source", "apples", "--target", "apples"]
+    assert run("mask", picture, *same, "--model", model, "--json") == 0
+    said = report(capsys)
+    assert said["coverage"] == 0
+    assert "one place was chosen" not in said["findings"][0]
+    assert run("mask", picture, *TEXTS, *ADDITION, "--mask-drafts", 0, "--model", model, "--json") == 0
+    assert "one place was chosen" not in report(capsys)["findings"][0]
 
 
 def test_several_texts_are_averaged(model, picture, tmp_path):
@@ -264,9 +368,9 @@ def test_half_precision(model, picture, dtype):
 
 
 def test_the_words_name_what_was_written(model, picture, capsys):
-    assert run("edit", picture, *TEXTS, *FEW, "--model", model) == 0
+    assert run("edit", picture, *TEXTS, *FEW, *OBJECT, "--model", model) == 0
     out, err = capsys.readouterr()
-    assert "64 model evaluations" in out
+    assert "22 model evaluations" in out
     assert f"{picture.with_name('bowl-edited.png')} (picture)" in out
     assert "Loading" not in err
 
@@ -311,6 +415,14 @@ BAD = {
     "invalid choice: 'paint'": ["paint"],
     "there is no edit of kind 'nope'": ["demo", "--kind", "nope"],
     "--scene is -1": ["demo", "--scene", "-1"],
+    "invalid choice: 'slow'": ["edit", "a.png", *TEXTS, "--preset", "slow"],
+    "--preset and --fastdiffedit exclude each other": ["mask", "a.png", *TEXTS, "--preset", "best", "--fastdiffedit"],
+    "invalid choice: 'removal'": ["mask", "a.png", *TEXTS, "--mask-kind", "removal"],
+    "--mask-drafts: 65 is not from 0 to 64": ["edit", "a.png", *TEXTS, "--mask-drafts", "65"],
+    "--mask-sure: 1.5 is not from -1 to 1": ["mask", "a.png", *TEXTS, "--mask-sure", "1.5"],
+    "--guided-above: -1 is not from 0 to 100": ["edit", "a.png", *TEXTS, "--guided-above", "-1"],
+    "unrecognized arguments: --rounds": ["edit", "a.png", *TEXTS, "--rounds", "2"],
+    "unrecognized arguments: --fast": ["edit", "a.png", *TEXTS, "--fast"],
 }
 
 
@@ -331,37 +443,50 @@ def test_bad_input_is_refused_in_one_line_and_leaves_nothing(model, tmp_path, ca
     assert sorted(Path().iterdir()) == before
 
 
-ONE_ROUND = "in one round of ddim every try is the same; use --rounds 2 or more"
 NOTHING_INVERTED = "noised inverts nothing"
 NOTHING_SOUGHT = "--mask FILE says where to edit, so no mask is sought"
 NO_GUIDANCE = "single predictions are compared without guidance; use --mask-steps 2 or more"
+NOTHING_GUIDED = "nothing is guided away from it"
+PURIST = "the purist mask takes all its draws and drafts nothing"
 USELESS = [
-    ("edit", ["--rounds", "1"], ["--tries", "3"], ONE_ROUND),
-    ("edit", ["--rounds", "1", "--solver", "multistep"], ["--tries", "3"], ONE_ROUND.replace("ddim", "multistep")),
-    ("edit", ["--fast"], ["--tries", "3"], ONE_ROUND),
     ("edit", ["--background", "noised"], ["--iterations", "2"], NOTHING_INVERTED),
     ("edit", ["--background", "noised"], ["--inversion-guidance", "2"], NOTHING_INVERTED),
     ("edit", ["--background", "noised"], ["--inversion-text", "x"], NOTHING_INVERTED),
-    ("edit", ["--fast"], ["--iterations", "2"], NOTHING_INVERTED),
+    ("edit", ["--fastdiffedit"], ["--iterations", "2"], NOTHING_INVERTED),
+    ("edit", ["--guidance", "1"], ["--guided-above", "0.5"], "guidance 1 guides nowhere"),
     ("edit", ["--mask", "m.png"], ["--mask-strength", "0.4"], NOTHING_SOUGHT),
     ("edit", ["--mask", "m.png"], ["--mask-draws", "3"], NOTHING_SOUGHT),
+    ("edit", ["--mask", "m.png"], ["--mask-kind", "area"], NOTHING_SOUGHT),
     ("edit", ["--mask", "m.png"], ["--mask-statistic", "signed"], NOTHING_SOUGHT),
     ("edit", ["--mask", "m.png"], ["--mask-paired"], NOTHING_SOUGHT),
+    ("edit", ["--mask", "m.png"], ["--mask-sure", "0.5"], NOTHING_SOUGHT),
+    ("edit", ["--mask", "m.png"], ["--mask-drafts", "1"], NOTHING_SOUGHT),
     ("edit", ["--mask", "m.png"], ["--mask-steps", "2"], NOTHING_SOUGHT),
     ("edit", ["--mask", "m.png"], ["--mask-guidance", "2"], NOTHING_SOUGHT),
     ("edit", ["--mask", "m.png"], ["--mask-rule", "top"], NOTHING_SOUGHT),
     ("edit", ["--mask", "m.png"], ["--mask-value", "1"], NOTHING_SOUGHT),
     ("edit", ["--mask", "m.png"], ["--room", "3"], NOTHING_SOUGHT),
     ("edit", ["--mask", "m.png"], ["--save-heatmap", "h.npy"], NOTHING_SOUGHT),
-    ("edit", [], ["--mask-guidance", "2"], NO_GUIDANCE),
-    ("mask", [], ["--mask-guidance", "2"], NO_GUIDANCE),
-    ("mask", ["--fast"], ["--mask-guidance", "2"], NO_GUIDANCE),
-    ("edit", ["--guidance", "1"], ["--negative", "blurred"], "nothing is guided away from it"),
-    ("mask", [], ["--negative", "blurred"], "nothing is guided away from it"),
-    ("mask", ["--mask-steps", "2", "--mask-guidance", "1"], ["--negative", "x"], "nothing is guided away from it"),
+    ("edit", ["--mask-drafts", "0"], ["--mask-guidance", "2"], NO_GUIDANCE),
+    ("mask", ["--mask-kind", "object"], ["--mask-guidance", "2"], NO_GUIDANCE),
+    ("mask", ["--mask-kind", "area"], ["--mask-guidance", "2"], NO_GUIDANCE),
+    ("mask", ["--fastdiffedit"], ["--mask-guidance", "2"], NO_GUIDANCE),
+    ("edit", ["--mask-kind", "object"], ["--mask-drafts", "3"], "kind object adds nothing"),
+    ("mask", ["--mask-kind", "area"], ["--mask-drafts", "3"], "kind area adds nothing"),
+    ("mask", ["--fastdiffedit"], ["--mask-drafts", "3"], "kind object adds nothing"),
+    ("edit", ["--mask-steps", "2"], ["--mask-sure", "0.5"], PURIST),
+    ("mask", ["--mask-steps", "2"], ["--mask-drafts", "3"], PURIST),
+    ("edit", ["--guidance", "1", "--mask-drafts", "0"], ["--negative", "blurred"], NOTHING_GUIDED),
+    ("edit", ["--guidance", "1", "--mask-kind", "object"], ["--negative", "blurred"], NOTHING_GUIDED),
+    ("edit", ["--guidance", "1", "--mask-guidance", "1"], ["--negative", "blurred"], NOTHING_GUIDED),
+    ("edit", ["--guidance", "1", "--mask", "m.png"], ["--negative", "blurred"], NOTHING_GUIDED),
+    ("mask", ["--mask-kind", "area"], ["--negative", "blurred"], NOTHING_GUIDED),
+    ("mask", ["--mask-guidance", "1"], ["--negative", "blurred"], NOTHING_GUIDED),
+    ("mask", ["--fastdiffedit"], ["--negative", "blurred"], NOTHING_GUIDED),
+    ("mask", ["--mask-steps", "2", "--mask-guidance", "1"], ["--negative", "x"], NOTHING_GUIDED),
     ("edit", ["--refine-edge-snap", "none"], ["--refine-edge-radius", "3"], "no edges are looked for"),
     ("edit", ["--mask", "m.png"], ["--refine-edge-radius", "3"], "no edges are looked for"),
-    ("mask", ["--fast"], ["--refine-edge-radius", "3"], "no edges are looked for"),
+    ("mask", ["--fastdiffedit"], ["--refine-edge-radius", "3"], "no edges are looked for"),
 ]
 
 
@@ -386,11 +511,23 @@ def test_flags_that_would_change_nothing_are_all_named(picture, capsys):
 
 
 USEFUL = {
-    "tries of a random solver": (["--rounds", "1", "--solver", "ancestral"], ["--tries", "2"]),
+    "tries of a random solver": (["--solver", "ancestral", "--tries", "1"], ["--tries", "4"]),
+    "tries of a solver that adds no noise": (["--solver", "ddim", "--tries", "1"], ["--tries", "4"]),
+    "tries of fastdiffedit": (["--fastdiffedit"], ["--tries", "16"]),
     "the negative text of the inversion": (["--guidance", "1", "--inversion-guidance", "2"], ["--negative", "blurred"]),
     "the negative text of the purist mask": (["--guidance", "1", "--mask-steps", "2"], ["--negative", "blurred"]),
     "the guidance of the purist mask": (["--mask-steps", "2"], ["--mask-guidance", "2"]),
-    "fixed points of another background than fast's": (["--fast", "--background", "retrace"], ["--iterations", "2"]),
+    "the negative text of the mask's drafts": (["--guidance", "1", *ADDITION], ["--negative", "blurred"]),
+    "the guidance of the mask's drafts": (ADDITION, ["--mask-guidance", "2"]),
+    "more drafts for the mask": (["--mask-drafts", "1", *ADDITION], ["--mask-drafts", "4"]),
+    "no draft for the mask": (ADDITION, ["--mask-drafts", "0"]),
+    "the kind of the mask": ([], ADDITION),
+    "draws that the mask is spared": (["--mask-draws", "4"], ["--mask-sure", "-1"]),
+    "fixed points of another background than fast's": (
+        ["--fastdiffedit", "--background", "retrace"],
+        ["--iterations", "2"],
+    ),
+    "guided-above": ([], ["--guided-above", "0"]),
     "rim": ([], ["--rim", "0"]),
     "room": ([], ["--room", "0"]),
     "solver": ([], ["--solver", "multistep"]),
@@ -400,11 +537,11 @@ USEFUL = {
 @pytest.mark.parametrize("what", USEFUL)
 def test_a_flag_that_is_taken_changes_something(model, picture, tmp_path, what):
     others, useful = USEFUL[what]
-    one_try = [] if "--tries" in useful or "--fast" in others else ["--tries", "1"]
-    common = ["edit", picture, *TEXTS, *FEWEST, "--steps", 4, "--mask-rule", "top", *one_try, "--model", model, *others]
+    one_try = [] if "--tries" in useful or "--fastdiffedit" in others else ["--tries", "1"]
+    common = ["edit", picture, *TEXTS, *FEWEST, *OBJECT, "--steps", 4, "--mask-rule", "top", *one_try, "--model", model]
     for name, flags in {"without": [], "with": useful}.items():
         written = ["-o", tmp_path / f"{name}.png", "--save-heatmap", tmp_path / f"{name}.npy"]
-        assert run(*common, *flags, *written) == 0
+        assert run(*common, *others, *flags, *written) == 0
     found = [(pixels(tmp_path / f"{name}.png"), np.load(tmp_path / f"{name}.npy")) for name in ("without", "with")]
     changed = [not np.array_equal(*pair) for pair in zip(*found, strict=True)]
     assert changed[1] if "mask" in what else changed == [True, False]
@@ -422,7 +559,7 @@ def test_a_picture_that_cannot_be_written_after_all_leaves_nothing(model, pictur
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full_disk)
-    said = refused(capsys, "edit", picture, *TEXTS, *FEW, "--room", 0, "--model", model)
+    said = refused(capsys, "edit", picture, *TEXTS, *FEW, *OBJECT, "--room", 0, "--model", model)
     assert "No space left on device" in said
     assert sorted(picture.parent.iterdir()) == [picture]
 
@@ -444,14 +581,22 @@ def another(knob: Knob, default: Any) -> str:
 
 
 NO_KNOBS = {"--help", "--source", "--target", "--negative", "--model", "--output", "--panels", "--save-heatmap"}
-NO_KNOBS |= {"--fast", "--seed", "--device", "--dtype", "--json"}
+NO_KNOBS |= {"--preset", "--fastdiffedit", "--seed", "--device", "--dtype", "--json"}
 NO_KNOBS_OF_EDIT = {"--mask", "--save-mask", "--inversion-text"}
 
 
+START_FROM = {
+    **{name: (preset.settings, ["--preset", name]) for name, preset in PRESETS.items()},
+    "": (EditSettings(), []),
+    "fastdiffedit": (FASTDIFFEDIT, ["--fastdiffedit"]),
+}
+
+
 @pytest.mark.parametrize("command", ["edit", "mask"])
-@pytest.mark.parametrize("fast", [False, True], ids=["", "fast"])
-def test_every_knob_of_the_method_is_a_flag_with_help_and_reaches_its_setting(command, fast, capsys):
-    preset = FAST_EDIT if fast else EditSettings()
+@pytest.mark.parametrize("name", START_FROM)
+def test_every_knob_of_the_method_is_a_flag_with_help_and_reaches_its_setting(command, name, capsys):
+    preset, flags_of_preset = START_FROM[name]
+    assert commands._preset(cli._parser().parse_args([command, "a.png", *flags_of_preset])) == preset
     preset = preset if command == "edit" else preset.mask
     parser, flags = cli._parser(), []
     with pytest.raises(SystemExit):
@@ -468,6 +613,8 @@ def test_every_knob_of_the_method_is_a_flag_with_help_and_reaches_its_setting(co
         turned = from_flags(parser.parse_args([command, "a.png", *given]), preset)
         before, after = ({leaf[0]: leaf[2] for leaf in leaves(settings)} for settings in (preset, turned))
         assert {name for name in before if before[name] != after[name]} == {path}, flag
+    for meaning in (f"{name}: {preset.meaning}" for name, preset in PRESETS.items()):
+        assert meaning in shown
     assert len(set(flags)) == len(flags)
     others = set(re.findall(r"--[a-z-]+", shown)) - {flag.replace("--", "--no-", 1) for flag in flags} - set(flags)
     assert others == NO_KNOBS | (NO_KNOBS_OF_EDIT if command == "edit" else set())
@@ -499,11 +646,11 @@ def start(*argv: object, **options) -> subprocess.Popen:
 
 
 def test_the_installed_command_keeps_stdout_for_the_json(model, picture):
-    flags = [*FEW, "--room", 0, "--model", model, "--json"]
+    flags = [*FEW, *OBJECT, "--room", 0, "--model", model, "--json"]
     process = start("edit", picture, *TEXTS, *flags, stderr=subprocess.PIPE)
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0
-    assert json.loads(out)["evaluations"]["total"] == 64
+    assert json.loads(out)["evaluations"]["total"] == 22
     assert err == ""  # no bars where nobody looks on, no chatter from libraries
 
 
@@ -528,7 +675,7 @@ class Screen:
 
 def test_bars_where_somebody_looks_on(model, picture):
     screen = Screen()
-    process = start("edit", picture, *TEXTS, *FEW, "--model", model, stderr=screen.terminal)
+    process = start("edit", picture, *TEXTS, *FEW, *OBJECT, "--model", model, stderr=screen.terminal)
     screen.watch(process)
     assert process.wait(timeout=600) == 0
     shown = screen.shown
@@ -540,7 +687,8 @@ def test_bars_where_somebody_looks_on(model, picture):
 def test_control_c_leaves_nothing_behind(model, tmp_path):
     picture, screen = draw(tmp_path / "a.png", 64, 64), Screen()
     heeding = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # a background job ignores it
-    process = start("edit", picture, *TEXTS, "--steps", 900, "--model", model, stderr=screen.terminal, **heeding)
+    argv = ["edit", picture, *TEXTS, *OBJECT, "--steps", 900, "--model", model]
+    process = start(*argv, stderr=screen.terminal, **heeding)
     screen.watch(process, until=b"invert")  # in the middle of the work
     process.send_signal(signal.SIGINT)
     screen.watch(process)
@@ -554,11 +702,14 @@ def test_the_demo_draws_its_panels(tmp_path, capsys):
     assert run("demo", "-o", tmp_path / "demo.png", "--json") == 0
     said = report(capsys)
     assert pixels(tmp_path / "demo.png").shape[1] > 3 * 128
-    # 20 for the mask, 9 of the inversion, then four times 2 * (3 * 5 + 4) of the decoding and 2 * 6 to judge it
-    assert said["evaluations"]["total"] == 20 + 9 + 4 * (38 + 12)
+    # two sure draws, 9 of the inversion, then three times six guided levels and a judgement; three levels of the best
+    assert said["evaluations"]["total"] == 4 + 9 + 3 * (2 * 6 + 2) + 3
+    assert said["found"] == "object"
     assert said["source"] != said["target"]
     assert 0 <= said["iou"] <= 1
     verdict = "shows" if said["success"] else "does not show"
+    found = said["findings"].pop(2)
+    assert re.fullmatch(r"one place changes \(the draws of noise agree to 0\.\d\d\)", found)
     assert said["findings"] == [
         f"from  {said['source']}",
         f"to    {said['target']}",

@@ -29,7 +29,8 @@ def test_two_means_give_the_closed_form_where_they_differ_and_0_elsewhere(proces
         "signed": scale * shifted_mean().norm(dim=0).expand(2, 8, 8).float(),
     }
     for statistic in STATISTICS:
-        heatmap = contrast(pair(source, target), x0, process, sigma, noise=NOISE, draws=3, statistic=statistic)
+        how = {"noise": NOISE, "draws": 3, "statistic": statistic}
+        heatmap = contrast(pair(source, target), x0, process, sigma, **how).heatmap
         torch.testing.assert_close(heatmap, expected[statistic], rtol=1e-5, atol=1e-6)
         assert (heatmap[:, 4:] == 0).all() and (heatmap[:, :, 4:] == 0).all()
 
@@ -42,8 +43,8 @@ def test_what_the_noise_contributes_cancels_in_signed_with_paired_draws():
     signed = {
         "paired": contrast(
             pair(wide, narrow), x0, DIFFUSION, sigma, noise=paired_noise(NOISE), draws=4, statistic="signed"
-        ),
-        "plain": contrast(pair(wide, narrow), x0, DIFFUSION, sigma, noise=NOISE, draws=4, statistic="signed"),
+        ).heatmap,
+        "plain": contrast(pair(wide, narrow), x0, DIFFUSION, sigma, noise=NOISE, draws=4, statistic="signed").heatmap,
     }
     expected = (gap / sigma * x0.norm(dim=1)).float()
     torch.testing.assert_close(signed["paired"], expected, rtol=1e-5, atol=1e-6)
@@ -64,7 +65,7 @@ def test_the_purist_contrast_converges_to_the_flows_own_difference():
             levels(top, steps),
             noise=NOISE,
             draws=2,
-        )
+        ).heatmap
         errors[steps] = float((heatmap[0] - truth).abs().max())
     assert order(errors) == pytest.approx(-1, abs=0.15)
 
@@ -73,16 +74,17 @@ def test_one_purist_step_is_the_plain_contrast_in_the_latents_own_units():
     source, target, x0 = Gaussian(0.8), Gaussian(0.8, shifted_mean()), standard_normal(1, 4, 8, 8)
     plain = contrast(pair(source, target), x0, DIFFUSION, 2.0, noise=NOISE, draws=3)
     purist = purist_contrast(source.denoise, target.denoise, x0, DIFFUSION, (0.0, 2.0), noise=NOISE, draws=3)
-    torch.testing.assert_close(purist, plain * 2.0)
+    torch.testing.assert_close(purist.heatmap, plain.heatmap * 2.0)
+    torch.testing.assert_close(purist.agreement, plain.agreement)
 
 
 @pytest.mark.parametrize("statistic", STATISTICS)
 def test_equal_texts_give_exactly_0_and_an_empty_mask_under_every_rule(statistic):
     world, x0 = Gaussian(0.8, shifted_mean()), standard_normal(2, 4, 8, 8)
-    heatmap = contrast(pair(world, world), x0, DIFFUSION, 1.0, noise=NOISE, statistic=statistic)
+    heatmap = contrast(pair(world, world), x0, DIFFUSION, 1.0, noise=NOISE, statistic=statistic).heatmap
     purist = purist_contrast(
         world.denoise, world.denoise, x0, DIFFUSION, levels(1.0, 3), noise=NOISE, statistic=statistic
-    )
+    ).heatmap
     assert (heatmap == 0).all() and (purist == 0).all()
     for rule in RULES:
         assert (threshold(heatmap, rule) == 0).all()
@@ -97,7 +99,7 @@ def test_the_chunk_changes_nothing(statistic):
         for chunk in (1, 2, 3, 7, 50)
     )
     for other in others:
-        assert torch.equal(one, other)
+        assert torch.equal(one.heatmap, other.heatmap) and torch.equal(one.agreement, other.agreement)
 
 
 @pytest.mark.parametrize("statistic", STATISTICS)
@@ -105,18 +107,20 @@ def test_an_images_heatmap_depends_on_no_other_image(statistic):
     worlds = pair(Gaussian(0.8), Gaussian(0.5))
     x0 = standard_normal(3, 4, 8, 8, dtype=torch.float32)
 
-    def heatmap(images):
-        return contrast(worlds, images, DIFFUSION, 1.0, noise=NOISE, draws=3, statistic=statistic, chunk=2)
+    def found(images):
+        both = contrast(worlds, images, DIFFUSION, 1.0, noise=NOISE, draws=3, statistic=statistic, chunk=2)
+        return both.heatmap, both.agreement
 
-    together = heatmap(x0)
-    assert torch.equal(heatmap(x0.flip(0)), together.flip(0))
+    for turned, theirs in zip(found(x0.flip(0)), found(x0), strict=True):
+        assert torch.equal(turned, theirs.flip(0))
     for i in range(3):
-        assert torch.equal(heatmap(x0[i : i + 1]), together[i : i + 1])
+        for alone, theirs in zip(found(x0[i : i + 1]), found(x0), strict=True):
+            assert torch.equal(alone, theirs[i : i + 1])
 
 
 def test_video_latents_give_a_heatmap_per_frame():
     world = pair(Gaussian(0.8), Gaussian(0.8, torch.full((4, 1, 1, 1), 0.5, dtype=torch.float64)))
-    assert contrast(world, standard_normal(2, 4, 3, 8, 8), FLOW, 0.5, noise=NOISE).shape == (2, 3, 8, 8)
+    assert contrast(world, standard_normal(2, 4, 3, 8, 8), FLOW, 0.5, noise=NOISE).heatmap.shape == (2, 3, 8, 8)
 
 
 def test_no_more_than_a_chunk_goes_through_the_model_at_a_time():

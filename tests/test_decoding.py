@@ -4,11 +4,10 @@ import pytest
 import torch
 from worlds import DIFFUSION, FLOW, FlowGaussian, Gaussian, levels, order, standard_normal
 
-from diffedit_core.decoding import Descent, Outside, decode, levels_visited, noised, retrace, source
-from diffedit_core.denoiser import NoiseProcess
-from diffedit_core.draws import Noise, seeded_noise, stream
+from diffedit_core.decoding import Outside, decode, descend, matched, noised, retrace, source
+from diffedit_core.draws import seeded_noise
 from diffedit_core.inversion import Trajectory, invert
-from diffedit_core.solvers import SOLVERS, step
+from diffedit_core.solvers import SOLVERS, ancestral, ddim, step
 
 WORLDS = {"diffusion": (DIFFUSION, Gaussian(0.7), 3.0), "flow": (FLOW, FlowGaussian(0.7), 0.8)}
 SIGMAS = levels(2.0, 6)
@@ -21,15 +20,11 @@ def inverted(x0, sigmas=SIGMAS) -> Trajectory:
     return invert(Gaussian(0.7).denoise, x0, DIFFUSION, sigmas)
 
 
-def descent(rounds: int, process: NoiseProcess, noise: Noise, solver: str = "ddim") -> Descent:
-    return Descent(process, noise, stream(noise, 0.5), rounds, solver)
-
-
 @pytest.mark.parametrize(("process", "world", "top"), WORLDS.values(), ids=WORLDS)
 def test_decoding_follows_the_flow_down_with_first_order(process, world, top):
     x0, errors = standard_normal(2, 4, 8, 8), {}
     for steps in (32, 64, 128, 256):
-        start = Outside(world.at(x0, top), levels(top, steps), lambda level, x: x)
+        start = Outside(x0, world.at(x0, top), levels(top, steps), lambda level, x: x)
         errors[steps] = float((decode(world.denoise, EVERYWHERE, start) - x0).abs().max())
     assert order(errors) == pytest.approx(-1, abs=0.15)
 
@@ -46,10 +41,10 @@ def test_outside_the_mask_stands_the_clean_latent_bit_for_bit(dtype):
         half = decode(EDIT.denoise, HALF, outside)
         assert torch.equal(half[..., :4], x0[..., :4])
         assert (half[..., 4:] != x0[..., 4:]).float().mean() > 0.9
-        for rounds, solver in ((3, "ddim"), (1, "ancestral"), (3, "ancestral"), (1, "multistep"), (3, "multistep")):
-            again = decode(EDIT.denoise, HALF, outside, descent=descent(rounds, DIFFUSION, noise, solver))
+        for name, solver in SOLVERS.items():
+            again = decode(EDIT.denoise, HALF, outside, step=solver.begin(DIFFUSION, noise))
             assert torch.equal(again[..., :4], x0[..., :4])
-            assert not torch.equal(again, half)
+            assert torch.equal(again, half) == (name == "ddim")
 
 
 def test_with_the_source_background_an_empty_mask_is_decoding_under_the_source_text():
@@ -70,8 +65,7 @@ def test_with_a_full_mask_every_background_gives_the_unmasked_decoding():
         for level in range(len(SIGMAS) - 1, 0, -1):
             x = step(x, EDIT.denoise(x, SIGMAS[level]), SIGMAS[level], SIGMAS[level - 1])
         assert torch.equal(decode(EDIT.denoise, EVERYWHERE, outside), x)
-        straight = descent(1, DIFFUSION, noise)
-        assert torch.equal(decode(EDIT.denoise, EVERYWHERE, outside, descent=straight), x)
+        assert torch.equal(decode(EDIT.denoise, EVERYWHERE, outside, step=ddim), x)
 
 
 def test_the_background_is_the_trajectorys_latent_of_the_level_just_reached():
@@ -154,53 +148,102 @@ class OneTone:
         return tone.expand_as(x)
 
 
-def test_more_rounds_fit_the_inside_to_what_stands_outside():
+def test_fresh_noise_fits_the_inside_to_what_stands_outside():
+    """An error of the start is forgotten by the share of the noise that is replaced; DDIM carries it along."""
     sigmas, noise = levels(4.0, 8), seeded_noise(3)
     x0 = torch.full((1, 4, 8, 8), 2.0, dtype=torch.float64)
     outside = noised(x0, sigmas, DIFFUSION, noise)
     wrong = outside.start - 6 * HALF  # the inside begins as a picture of tone -4
-    outside = Outside(wrong, sigmas, outside.at)
+    outside = Outside(x0, wrong, sigmas, outside.at)
     apart = []
-    for count in (1, 2, 4, 8):
-        x = decode(OneTone.denoise, HALF, outside, descent=descent(count, DIFFUSION, noise))
+    for eta in (0.0, 0.3, 0.6, 0.9):
+        fresh = ancestral(DIFFUSION, lambda draw, shape: torch.zeros(shape), eta)
+        x = decode(OneTone.denoise, HALF, outside, step=fresh)
         apart.append(float((x[..., 4:] - x0[..., 4:]).abs().max()))
     assert apart == sorted(apart, reverse=True)
-    assert apart[-1] < 0.2 * apart[0]
+    assert apart[-1] < 0.8 * apart[0]
 
 
 @pytest.mark.parametrize("process", [DIFFUSION, FLOW], ids=["diffusion", "flow"])
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_the_noisier_half_is_gone_through_in_rounds_each_from_its_own_noise_level(process, solver):
-    assert levels_visited(1, 3) == (1, 1, 1)
-    assert levels_visited(4, 1) == (4, 3, 2, 1)
-    assert levels_visited(4, 3) == (4, 4, 4, 3, 3, 3, 2, 1)
-    assert levels_visited(5, 2) == (5, 5, 4, 4, 3, 3, 2, 1)
-    sigmas, seen = levels(0.8, 4), []
+def test_every_level_is_visited_once_from_its_own_noise_level(process, solver):
+    sigmas, seen, noise = levels(0.8, 4), [], seeded_noise(5)
 
     def watching(x, sigma):
         seen.append((sigma, x))
         return torch.zeros_like(x)
 
-    x0, noise = torch.zeros(1, 4, 64, 64, dtype=torch.float64), seeded_noise(5)
-    everywhere = torch.ones(1, 1, 64, 64)
-    outside = noised(x0, sigmas, process, noise)
-    decode(watching, everywhere, outside, descent=descent(3, process, noise, solver))
-    assert [sigma for sigma, _ in seen] == [sigmas[level] for level in levels_visited(4, 3)]
+    x0 = torch.zeros(1, 4, 64, 64, dtype=torch.float64)
+    fresh = SOLVERS[solver].begin(process, lambda draw, shape: noise(100 + draw, shape))
+    decode(watching, torch.ones(1, 1, 64, 64), noised(x0, sigmas, process, noise), step=fresh)
+    assert [sigma for sigma, _ in seen] == list(reversed(sigmas[1:]))
     for sigma, x in seen:  # of an empty picture everything is noise
         assert float(x.std()) == pytest.approx(sigma, rel=0.03)
-    fields = [x for _, x in seen[:6]]  # each round brings noise of its own
-    assert all(not torch.equal(a / a.std(), b / b.std()) for a, b in pairwise(fields))
+    fields = [x / x.std() for _, x in seen]
+    for above, below in pairwise(fields):  # fresh noise at each level, or the same all the way down
+        assert torch.allclose(above, below) != SOLVERS[solver].is_random
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_rounds_are_the_same_for_an_image_alone_and_in_a_batch(solver):
+def test_a_way_down_is_the_same_for_an_image_alone_and_in_a_batch(solver):
     noise = seeded_noise(2)
-    twice = descent(2, DIFFUSION, noise, solver)
+
+    def decoded(images):
+        outside = noised(images, SIGMAS, DIFFUSION, noise)
+        return decode(EDIT.denoise, HALF, outside, step=SOLVERS[solver].begin(DIFFUSION, noise))
+
     x0 = standard_normal(3, 4, 8, 8, dtype=torch.float32)
-    together = decode(EDIT.denoise, HALF, noised(x0, SIGMAS, DIFFUSION, noise), descent=twice)
+    together = decoded(x0)
     for i in range(3):
-        alone = decode(EDIT.denoise, HALF, noised(x0[i : i + 1], SIGMAS, DIFFUSION, noise), descent=twice)
-        assert torch.equal(alone[0], together[i])
+        assert torch.equal(decoded(x0[i : i + 1])[0], together[i])
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("at", range(7))
+def test_a_way_down_can_be_gone_in_two_parts(solver, at):
+    outside, noise, calls = noised(standard_normal(2, 4, 8, 8), SIGMAS, DIFFUSION, seeded_noise(1)), seeded_noise(2), []
+    whole = decode(EDIT.denoise, HALF, outside, step=SOLVERS[solver].begin(DIFFUSION, noise))
+    step, falling = SOLVERS[solver].begin(DIFFUSION, noise), range(6, 0, -1)
+    x, mask = matched(outside.start, HALF)
+
+    def asking(x, sigma):
+        calls.append((sigma, EDIT.denoise(x, sigma)))
+        return calls[-1][1]
+
+    for part, reached in ((falling[:at], 6 - at), (falling[at:], 0)):
+        before = x
+        calls.clear()
+        x, x0 = descend(asking, x, mask, outside, part, step=step)
+        assert [sigma for sigma, _ in calls] == [SIGMAS[level] for level in part]
+        assert torch.equal(x0, calls[-1][1] if part else before)  # the last prediction, or nothing was done
+        assert torch.equal(x[..., :4], outside.at(reached, x)[..., :4])
+    assert torch.equal(x, whole)
+
+
+def test_a_part_of_the_way_counts_its_own_steps():
+    done, outside = [], retrace(inverted(standard_normal(1, 4, 8, 8)))
+    x, mask = matched(outside.start, HALF)
+    descend(
+        EDIT.denoise, x, mask, outside, (4, 3, 2), step=ddim, on_step=lambda i, n, x0: done.append((i, n, x0.shape))
+    )
+    assert done == [(i, 3, (1, 4, 8, 8)) for i in (1, 2, 3)]
+
+
+def test_what_stands_outside_is_a_picture_and_knows_it():
+    """Bit for bit, also where it was never inverted."""
+    x0 = standard_normal(2, 4, 8, 8, dtype=torch.float32)
+    for outside in (
+        retrace(inverted(x0)),
+        noised(x0, SIGMAS, DIFFUSION, seeded_noise(1)),
+        source(inverted(x0), Gaussian(0.7).denoise),
+    ):
+        assert torch.equal(outside.clean, x0) and list(outside.sigmas) == list(SIGMAS)
+
+
+def test_masks_and_images_are_matched_one_for_all_or_one_for_each():
+    for images, masks in ((1, 1), (3, 1), (1, 3), (3, 3)):
+        x, mask = matched(standard_normal(images, 4, 8, 8), HALF.expand(masks, -1, -1, -1))
+        assert x.shape == mask.shape == (max(images, masks), 4, 8, 8) and mask.dtype == x.dtype
 
 
 def test_steps_are_counted():
@@ -208,10 +251,6 @@ def test_steps_are_counted():
     trajectory = inverted(standard_normal(1, 4, 8, 8))
     decode(EDIT.denoise, HALF, retrace(trajectory), on_step=lambda i, n, x: done.append((i, n, x.shape)))
     assert done == [(i, 6, (1, 4, 8, 8)) for i in range(1, 7)]
-    done.clear()
-    thrice = descent(3, DIFFUSION, seeded_noise(0))
-    decode(EDIT.denoise, HALF, retrace(trajectory), descent=thrice, on_step=lambda i, n, x: done.append((i, n)))
-    assert done == [(i, 12) for i in range(1, 13)]
 
 
 def test_an_exception_from_on_step_ends_the_loop_between_steps_and_leaves_the_trajectory_whole():

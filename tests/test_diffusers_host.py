@@ -106,7 +106,8 @@ def test_texts_are_embedded_once_and_only_when_they_are_asked_for(pipe, monkeypa
 @pytest.mark.parametrize("statistic", STATISTICS)
 def test_equal_texts_give_exactly_0_and_an_empty_mask_on_a_real_network(host, statistic):
     pair = under_both(host, "a cat", "a cat")
-    heatmap = contrast(pair, LATENT, host.process, 2.0, noise=seeded_noise(0), draws=4, chunk=3, statistic=statistic)
+    how = {"noise": seeded_noise(0), "draws": 4, "chunk": 3, "statistic": statistic}
+    heatmap = contrast(pair, LATENT, host.process, 2.0, **how).heatmap
     assert (heatmap == 0).all()
     for rule in RULES:
         assert (threshold(heatmap, rule) == 0).all()
@@ -117,7 +118,7 @@ def test_chunk_and_batch_change_no_mask_on_a_real_network(host):
 
     def heatmap(latent, chunk):
         pair = under_both(host, "a cat", "a dog")
-        return contrast(pair, latent, host.process, 2.0, noise=seeded_noise(0), draws=5, chunk=chunk)
+        return contrast(pair, latent, host.process, 2.0, noise=seeded_noise(0), draws=5, chunk=chunk).heatmap
 
     reference = heatmap(LATENT, 1)
     for other in (

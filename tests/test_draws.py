@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from worlds import DIFFUSION, Gaussian, levels, standard_normal
 
-from diffedit_core.decoding import Descent, decode, noised
+from diffedit_core.drafting import draft
 from diffedit_core.draws import Draws, paired_noise, seeded_noise, stream
 
 
@@ -56,10 +56,10 @@ def test_streams_are_other_draws():
 
 
 def test_no_two_users_of_a_run_are_handed_the_same_draw():
-    """Of one seed, with as many levels, rounds and tries as there can be."""
+    """Of one seed, with as many levels, drafts and tries as there can be."""
     asked = []
     draws = Draws(lambda draw, shape: asked.append(draw))
-    users = [draws.judging, draws.background, *(draws.rounds(n) for n in range(1, 64)), *map(draws.solver, range(64))]
+    users = [draws.judging, draws.background, *map(draws.draft, range(1, 64)), *map(draws.solver, range(64))]
     for user in users:
         user(0, torch.Size())
         user(20 * 1000, torch.Size())
@@ -68,17 +68,19 @@ def test_no_two_users_of_a_run_are_handed_the_same_draw():
     assert all(last < first for (_, last), (first, _) in pairwise(spans))
 
 
-def test_the_first_trys_rounds_leave_the_backgrounds_draw_alone():
-    """They go on from draw 1 of the same stream."""
-    outside, seen = noised(standard_normal(1, 4, 8, 8), levels(2.0, 4), DIFFUSION, Draws.of(0).background), []
+def test_the_first_draft_leaves_the_backgrounds_draw_alone():
+    """It goes on from draw 1 of the same stream."""
+    seen = []
 
     def watching(draw, shape):
         seen.append(draw)
-        return Draws.of(0).rounds(0)(draw, shape)
+        return Draws.of(0).draft(0)(draw, shape)
 
-    everywhere = torch.ones(1, 1, 8, 8)
-    decode(Gaussian().denoise, everywhere, outside, descent=Descent(DIFFUSION, watching, watching, rounds=3))
+    world = Gaussian().denoise
+    draft(world, world, standard_normal(1, 4, 8, 8), DIFFUSION, levels(2.0, 4), noise=watching)
     assert seen and 0 not in seen and len(set(seen)) == len(seen)
+    shape = torch.Size((4, 8, 8))
+    assert torch.equal(Draws.of(0).draft(0)(3, shape), Draws.of(0).noise(3, shape))
 
 
 def test_the_contrast_takes_the_seeds_own_draws_in_pairs_where_it_is_asked_to():

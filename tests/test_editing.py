@@ -19,17 +19,18 @@ from diffedit_core.denoiser import levels_up_to
 from diffedit_core.draws import Draws, paired_noise, seeded_noise
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import invert
+from diffedit_core.kinds import KINDS
 from diffedit_core.masks import RULES, cells, fit, threshold
-from diffedit_core.refine import Refinement, refine
-from diffedit_core.settings import FAST_EDIT, ContrastSettings, CutSettings, DecodingSettings, InversionSettings
+from diffedit_core.refine import Refinement, give_room, refine
+from diffedit_core.settings import FASTDIFFEDIT, ContrastSettings, CutSettings, DecodingSettings, InversionSettings
 from diffedit_core.solvers import SOLVERS
 
 TEXTS = ("a bowl of fruits", "a bowl of pears")
-QUICK = MaskSettings(contrast=ContrastSettings(draws=2))
+QUICK = MaskSettings(contrast=ContrastSettings(draws=2, kind="object"))  # by itself a random network is never sure
 FEW = EditSettings(
     mask=QUICK,
     inversion=InversionSettings(steps=4, strength=0.75),
-    decoding=DecodingSettings(rounds=2, tries=2),
+    decoding=DecodingSettings(tries=2),
     room=0,
 )
 
@@ -40,6 +41,7 @@ def finding(cut: str = "otsu", refinement: Refinement = QUICK.refinement, **cont
 
 
 FAST = finding(cut="fast", statistic="mean_abs")
+ADDING = finding(cut="auto", kind="auto")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,7 @@ def test_the_front_door_is_what_the_package_shows():
 def test_an_edit_keeps_the_size_and_every_pixel_outside_its_mask(host, picture):
     result = edit(host, picture, *TEXTS, how=FEW)
     assert result.picture.shape == picture.shape and result.mask.shape == (1, 50, 70)
-    assert result.heatmap.shape == (1, 7, 9)  # of the latent
+    assert result.look.heatmap.shape == (1, 7, 9)  # of the latent
     assert 0 < result.mask.mean() < 1
     assert torch.equal(result.picture[result.mask == 0], picture[result.mask == 0])
     assert not torch.equal(result.picture, picture)
@@ -79,12 +81,13 @@ def test_a_mask_of_ones_own_is_taken_as_it_is(host, picture, background, soft):
     mask, how = some_mask(), replace(FEW, decoding=replace(FEW.decoding, background=background, soft=soft))
     before = host.evaluations
     result = edit(host, picture, *TEXTS, mask=mask, how=how)
-    assert torch.equal(result.mask, mask) and result.heatmap is None
+    assert torch.equal(result.mask, mask) and result.look is None
     assert torch.equal(result.picture[mask == 0], picture[mask == 0])
     assert not torch.equal(result.picture[mask == 1], picture[mask == 1])
-    # 3 of 4 steps, two of them twice: decoding with guidance, before it the inversion, beside it the source text
-    one_try = {"retrace": 10, "noised": 10, "source": 10 + 10}[background] + 2 * len(STRENGTHS)
-    assert host.evaluations - before == 2 * one_try + (0 if background == "noised" else 3)
+    # of 3 steps the noisier two in each try, with guidance; the last one once, without. Beside it the source text
+    beside = 2 if background == "source" else 0
+    tries = 2 * (2 * (2 + beside) + 2 * len(STRENGTHS)) + 1 + beside
+    assert host.evaluations - before == tries + (0 if background == "noised" else 3)  # and before it the inversion
 
 
 def test_seeds_reproduce_and_differ(host, picture):
@@ -95,17 +98,23 @@ def test_seeds_reproduce_and_differ(host, picture):
 
     first, again, other = run(1), run(1), run(2)
     assert torch.equal(first.picture, again.picture) and torch.equal(first.mask, again.mask)
-    assert torch.equal(first.heatmap, again.heatmap) and not torch.equal(first.heatmap, other.heatmap)
+    assert torch.equal(first.look.heatmap, again.look.heatmap)
+    assert not torch.equal(first.look.heatmap, other.look.heatmap)
 
 
-@pytest.mark.parametrize(("soft", "solver"), [(False, "ddim"), *((True, solver) for solver in SOLVERS)])
+@pytest.mark.parametrize(
+    ("soft", "solver", "above"),
+    [(False, "ddim", 0.6), (False, "ancestral", 1.0), *((True, each, 0) for each in SOLVERS)],
+)
 @pytest.mark.parametrize("background", BACKGROUNDS)
-def test_every_setting_of_the_edit_reaches_its_place(host, picture, background, soft, solver):
+def test_every_setting_of_the_edit_reaches_its_place(host, picture, background, soft, solver, above):
     """By hand, from the modules: inversion, background, decoding, pasting."""
     picture, mask = picture[:, :48, :64], some_mask(48, 64)
     how = EditSettings(
         inversion=InversionSettings(steps=4, strength=0.75, guidance=1.5, iterations=1),
-        decoding=DecodingSettings(guidance=5.0, rounds=2, tries=3, background=background, soft=soft, solver=solver),
+        decoding=DecodingSettings(
+            guidance=5.0, guided_above=above, tries=3, background=background, soft=soft, solver=solver
+        ),
         rim=3.0,
     )
     texts = {"negative": "blurred", "inversion": "fruits"}
@@ -120,59 +129,73 @@ def test_every_setting_of_the_edit_reaches_its_place(host, picture, background, 
         "source": decoding.source(trajectory, model.denoiser("source", 5.0)),
     }[background]
     planes = cells(mask, (6, 8), soft)[:, None]
-    denoise, pair = model.denoiser("target", 5.0), model.denoiser_pair("source", "target")
-    by_hand = {"process": host.process, "draws": Draws.of(9), "rounds": 2, "solver": solver, "tries": 3}
-    latent = decode_best(denoise, pair, planes, outside, **by_hand)
+    guided, plain = model.denoiser("target", 5.0), model.denoiser("target")
+
+    def denoise(x, sigma):
+        return (guided if sigma > above else plain)(x, sigma)
+
+    by_hand = {"process": host.process, "draws": Draws.of(9), "solver": solver, "tries": 3}
+    latent = decode_best(denoise, model.denoiser_pair("source", "target"), planes, outside, **by_hand)
     assert torch.equal(result.picture, paste(picture, host.decode(latent), mask, 3.0))
 
 
+PLAIN, PAIRED = seeded_noise(3), paired_noise(seeded_noise(3))
+
+
 @pytest.mark.parametrize(
-    ("settings", "statistic", "noise"),
+    ("settings", "cut", "noise"),
     [
-        ({}, "signed", seeded_noise(3)),
-        ({"statistic": "mean_abs"}, "mean_abs", seeded_noise(3)),
-        ({"paired": True}, "signed", paired_noise(seeded_noise(3))),
-        ({"cut": "fast", "statistic": "mean_abs"}, "mean_abs", seeded_noise(3)),
-        ({"cut": "top"}, "signed", seeded_noise(3)),
+        ({}, ("otsu", 1.0), PAIRED),
+        ({"statistic": "mean_abs"}, ("otsu", 1.0), PAIRED),
+        ({"paired": False}, ("otsu", 1.0), PLAIN),
+        ({"sure": -1}, ("otsu", 1.0), PAIRED),  # after two draws it is always surer than that
+        ({"cut": "auto"}, ("otsu", 1.0), PAIRED),
+        ({"cut": "auto", "kind": "area"}, ("otsu", 0.5), PAIRED),
+        ({"cut": "auto", "kind": "auto", "drafts": 0}, ("auto", 1.0), PAIRED),
+        ({"kind": "area"}, ("otsu", 1.0), PAIRED),
+        ({"cut": "fast", "statistic": "mean_abs"}, ("fast", 0.0), PAIRED),
+        ({"cut": "top"}, ("top", 0.2), PAIRED),
     ],
 )
-def test_every_setting_of_the_contrast_reaches_its_place(host, picture, settings, statistic, noise):
+def test_every_setting_of_the_contrast_reaches_its_place(host, picture, settings, cut, noise):
     picture = picture[:, :48, :64]
     how = finding(draws=4, strength=0.7, refinement=Refinement(), **settings)
-    mask, heatmap = find_mask(host, picture, *TEXTS, how=how, seed=3)
+    mask, seen = find_mask(host, picture, *TEXTS, how=how, seed=3)
     x0, sigma = host.encode(picture), host.process.sigma_at(0.7)
     pair = host.bind(source=TEXTS[0], target=TEXTS[1]).denoiser_pair("source", "target")
-    by_hand = contrast(pair, x0, host.process, sigma, noise=noise, draws=4, statistic=statistic)
-    assert torch.equal(heatmap, by_hand)
-    if how.cut.rule == "fast":
-        expected = (fit(threshold(by_hand, "fast"), (48, 64)) > 0.5).float()
+    by_name = {"statistic": settings.get("statistic", "signed"), "draws": 2 if "sure" in settings else 4}
+    by_hand = contrast(pair, x0, host.process, sigma, noise=noise, **by_name)
+    assert torch.equal(seen.heatmap, by_hand.heatmap) and torch.equal(seen.agreement, by_hand.agreement)
+    assert torch.equal(seen.draft, x0) and seen.kinds[0] in KINDS
+    if cut[0] == "fast":
+        expected = (fit(threshold(by_hand.heatmap, "fast"), (48, 64)) > 0.5).float()
     else:
-        expected = threshold(fit(by_hand, (48, 64)), how.cut.rule)
-    assert torch.equal(mask, expected)
+        expected = threshold(fit(by_hand.heatmap, (48, 64)), *cut)
+    assert torch.equal(mask, expected) and mask.any()
 
 
 def test_every_setting_of_the_purist_contrast_reaches_its_place(host, picture):
     picture = picture[:, :48, :64]
     how = finding(steps=4, strength=0.5, guidance=3.0, statistic="mean_abs", paired=True)
-    _, heatmap = find_mask(host, picture, *TEXTS, negative="blurred", how=how, seed=3)
+    _, seen = find_mask(host, picture, *TEXTS, negative="blurred", how=how, seed=3)
     model = host.bind(source=TEXTS[0], target=TEXTS[1], negative="blurred")
     denoisers = (model.denoiser(role, 3.0) for role in ("source", "target"))
     noise = {"noise": paired_noise(seeded_noise(3)), "draws": 2}
     by_hand = purist_contrast(
         *denoisers, host.encode(picture), host.process, host.sigmas(4)[:3], statistic="mean_abs", **noise
     )
-    assert torch.equal(heatmap, by_hand)
+    assert torch.equal(seen.heatmap, by_hand.heatmap) and torch.equal(seen.agreement, by_hand.agreement)
 
 
 def test_fast_edit_is_its_own_mask_and_plain_inpainting(host, picture):
     """By hand, from the modules, with the settings of FastDiffEdit's blog."""
     picture = picture[:, :48, :64]
-    result = edit(host, picture, *TEXTS, how=FAST_EDIT, seed=5)
+    result = edit(host, picture, *TEXTS, how=FASTDIFFEDIT, seed=5)
     model = host.bind(source=TEXTS[0], target=TEXTS[1])
     x0, noise = host.encode(picture), seeded_noise(5)
     pair = model.denoiser_pair("source", "target")
-    heatmap = contrast(pair, x0, host.process, host.process.sigma_at(0.5), noise=noise, draws=20)
-    assert torch.equal(result.heatmap, heatmap)
+    heatmap = contrast(pair, x0, host.process, host.process.sigma_at(0.5), noise=noise, draws=20).heatmap
+    assert torch.equal(result.look.heatmap, heatmap)
     mask = (fit(threshold(heatmap, "fast"), (48, 64)) > 0.5).float()
     assert torch.equal(result.mask, mask)
     outside = decoding.noised(x0, host.sigmas(20)[:15], host.process, noise)
@@ -181,20 +204,44 @@ def test_fast_edit_is_its_own_mask_and_plain_inpainting(host, picture):
 
 
 def test_an_edit_gives_what_is_found_room_and_the_mask_command_does_not(host, picture):
-    found, _ = find_mask(host, picture, *TEXTS)
+    """A place for a new thing of another shape, of which the part that changed stays."""
+    found, seen = find_mask(host, picture, *TEXTS, how=QUICK)
     room = EditSettings().room
     assert room > 0 and MaskSettings().refinement.grow == EditSettings().mask.refinement.grow == 0
-    roomy = replace(FEW, mask=MaskSettings(), room=room)
-    assert torch.equal(edit(host, picture, *TEXTS, how=roomy).mask, refine(found, Refinement(grow=room)))
+    result = edit(host, picture, *TEXTS, how=replace(FEW, room=room))
+    roomy = give_room(found, room)
+    assert (result.mask >= found).all() and (result.mask <= roomy).all()
+    assert torch.equal(result.look.heatmap, seen.heatmap)
+    assert torch.equal(result.picture[result.mask == 0], picture[result.mask == 0])
+    drawn = edit(host, picture, *TEXTS, mask=roomy, how=replace(FEW, rim=0.0)).picture  # in all of the room
+    inside = refine(result.mask, Refinement(grow=-2)) == 1  # but for the rim
+    assert inside.any() and torch.equal(result.picture[inside], drawn[inside])
+    assert not torch.equal(result.mask, found)
     mask = some_mask()  # one's own gets no room
-    assert torch.equal(edit(host, picture, *TEXTS, mask=mask, how=roomy).mask, mask)
+    assert torch.equal(edit(host, picture, *TEXTS, mask=mask, how=replace(FEW, room=room)).mask, mask)
 
 
 def test_room_comes_on_top_of_growing(host, picture):
     grown = finding(refinement=replace(QUICK.refinement, grow=3))
     by_room = edit(host, picture, *TEXTS, how=replace(FEW, mask=grown, room=2)).mask
-    mask, _ = find_mask(host, picture, *TEXTS, how=finding(refinement=replace(QUICK.refinement, grow=5)))
-    assert torch.equal(by_room, mask)
+    less, more = (
+        find_mask(host, picture, *TEXTS, how=finding(refinement=replace(QUICK.refinement, grow=grow)))[0]
+        for grow in (3, 5)
+    )
+    assert (by_room >= less).all() and (by_room <= more).all() and not torch.equal(by_room, less)
+
+
+def test_what_is_added_is_drafted_without_an_inversion(host, picture):
+    """A random network is never sure where: its drafts go somewhere, and nothing outside their mask is touched."""
+    stages, before = [], host.evaluations
+    how = replace(FEW, mask=replace(ADDING, contrast=replace(ADDING.contrast, guidance=2.0)), room=3)
+    result = edit(host, picture, *TEXTS, how=how, progress=lambda stage: [stages.append(stage), None][1])
+    assert result.look.kinds == ("addition",) and stages == ["mask", "decode"]
+    assert torch.equal(result.picture[result.mask == 0], picture[result.mask == 0])
+    assert not torch.equal(result.picture, picture)
+    sigmas = host.sigmas(10)[2:10]
+    a_draft = 2 * len(sigmas) + sum(sigma > 0.6 for sigma in sigmas) + 2 * 2 + 2
+    assert host.evaluations - before == 2 * 2 + 2 * a_draft + 2 + 1  # and down from the second of 3 levels
 
 
 def test_a_schedule_that_cannot_be_is_refused_before_the_work(host, picture):
@@ -205,10 +252,11 @@ def test_a_schedule_that_cannot_be_is_refused_before_the_work(host, picture):
 
 
 def test_find_mask_is_the_edits_first_step(host, picture):
-    for how in (QUICK, FAST, finding(refinement=Refinement(grow=2))):
-        mask, heatmap = find_mask(host, picture, *TEXTS, how=how, seed=3)
+    for how in (QUICK, FAST, finding(refinement=Refinement(grow=2)), ADDING):
+        mask, seen = find_mask(host, picture, *TEXTS, how=how, seed=3)
         result = edit(host, picture, *TEXTS, how=replace(FEW, mask=how), seed=3)
-        assert torch.equal(mask, result.mask) and torch.equal(heatmap, result.heatmap)
+        assert torch.equal(mask, result.mask) and torch.equal(seen.heatmap, result.look.heatmap)
+        assert torch.equal(seen.draft, result.look.draft) and seen.kinds == result.look.kinds
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -221,9 +269,9 @@ def test_every_rule_gives_binary_masks_of_the_pictures_size(host, picture, rule)
 def test_the_refinement_is_applied_with_picture_and_heatmap(host, picture):
     picture = picture[:, :48, :64]
     how = Refinement(edge_snap="grabcut", min_island=0.01)
-    plain, heatmap = find_mask(host, picture, *TEXTS, how=finding(refinement=Refinement()))
+    plain, seen = find_mask(host, picture, *TEXTS, how=finding(refinement=Refinement()))
     refined, _ = find_mask(host, picture, *TEXTS, how=finding(refinement=how))
-    assert torch.equal(refined, refine(plain, how, picture=picture, heatmap=heatmap))
+    assert torch.equal(refined, refine(plain, how, picture=picture, heatmap=seen.heatmap))
 
 
 def test_the_purist_mask_runs_every_step_of_both_texts(host, picture):
@@ -234,11 +282,12 @@ def test_the_purist_mask_runs_every_step_of_both_texts(host, picture):
 
 
 def test_equal_texts_change_nothing_and_say_so(host, picture, caplog):
-    for how in (QUICK, FAST, finding(steps=2)):
+    for how in (QUICK, FAST, finding(steps=2), ADDING):
         caplog.clear()
         with caplog.at_level(logging.WARNING, logger="diffedit_core"):
             result = edit(host, picture, TEXTS[0], TEXTS[0], how=replace(FEW, mask=how))
-        assert torch.equal(result.picture, picture) and (result.mask == 0).all() and (result.heatmap == 0).all()
+        assert torch.equal(result.picture, picture) and (result.mask == 0).all()
+        assert (result.look.heatmap == 0).all()
         assert "the mask is empty: the two texts make no difference to this picture" in caplog.text
 
 
@@ -263,11 +312,13 @@ def test_several_texts_a_side_are_one_averaged_text(host, picture):
     assert torch.equal(by_lists.picture, by_embeddings.picture)
 
 
-def test_a_batch_is_edited_as_if_each_were_alone(host):
+@pytest.mark.parametrize("how", [FEW, replace(FEW, mask=ADDING, room=3)], ids=["", "adding"])
+def test_a_batch_is_edited_as_if_each_were_alone(host, how):
     pictures = torch.rand(3, 24, 32, 3, generator=torch.Generator().manual_seed(1))
-    together = edit(host, pictures, *TEXTS, how=FEW)
+    together = edit(host, pictures, *TEXTS, how=how)
     for i in range(3):
-        alone = edit(host, pictures[i : i + 1], *TEXTS, how=FEW)
+        alone = edit(host, pictures[i : i + 1], *TEXTS, how=how)
+        assert alone.look.kinds == together.look.kinds[i : i + 1]
         assert torch.equal(together.mask[i : i + 1], alone.mask)
         torch.testing.assert_close(together.picture[i : i + 1], alone.picture, rtol=0, atol=2e-3)
 
@@ -283,7 +334,7 @@ def test_progress_names_its_stages_and_counts_their_steps(host, picture):
     assert list(seen) == ["mask", "invert", "decode"]
     assert seen["mask"] == [(1, 2), (2, 2)]
     assert seen["invert"] == [(1, 3), (2, 3), (3, 3)]
-    total = 2 * (5 + len(STRENGTHS))
+    total = 2 * (2 + len(STRENGTHS)) + 1  # the two noisier steps in each try, the last one in the best
     assert seen["decode"] == [(i, total) for i in range(1, total + 1)]
 
 
@@ -324,7 +375,8 @@ def test_a_mask_of_another_size_is_an_error_with_both_sizes(host, picture):
         ("inversion", {"strength": 0.0}, "strength is 0.0; it must be from 0.01 to 1"),
         ("inversion", {"strength": 1.5}, "strength is 1.5; it must be from 0.01 to 1"),
         ("inversion", {"iterations": -1}, "iterations is -1; it must be from 0 to 20"),
-        ("decoding", {"rounds": 0}, "rounds is 0; it must be from 1 to 20"),
+        ("decoding", {"guided_above": -0.1}, "guided_above is -0.1; it must be from 0 to 100"),
+        ("decoding", {"solver": "euler"}, f"solver is 'euler'; it must be one of {', '.join(SOLVERS)}"),
         ("decoding", {"tries": 0}, "tries is 0; it must be from 1 to 64"),
         ("inversion", {"steps": 0}, "steps is 0; it must be from 1 to 1000"),
         ("inversion", {"steps": 1001}, "steps is 1001; it must be from 1 to 1000"),
@@ -342,6 +394,9 @@ def test_settings_of_the_edit_that_cannot_be_are_named(part, settings, message):
         ("contrast", {"strength": 0.0}, "strength is 0.0; it must be from 0.01 to 1"),
         ("contrast", {"draws": 0}, "draws is 0; it must be from 1 to 1000"),
         ("contrast", {"statistic": "median"}, f"statistic is 'median'; it must be one of {', '.join(STATISTICS)}"),
+        ("contrast", {"kind": "thing"}, f"kind is 'thing'; it must be one of {', '.join(KINDS)}"),
+        ("contrast", {"drafts": -1}, "drafts is -1; it must be from 0 to 64"),
+        ("contrast", {"sure": 1.1}, "sure is 1.1; it must be from -1 to 1"),
         ("cut", {"rule": "best"}, f"rule is 'best'; it must be one of {', '.join(RULES)}"),
         ("cut", {"rule": "top", "value": 2.0}, "rule 'top' was given 2.0; it must be from 0 to 1"),
     ],

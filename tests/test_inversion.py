@@ -64,6 +64,19 @@ def test_a_clean_latent_alone_is_not_inverted_and_says_so():
         retrace(clean)
 
 
+@pytest.mark.parametrize("level", [1, 3, 5])
+def test_a_part_of_a_trajectory_is_what_an_inversion_up_to_there_gives(level):
+    x0, sigmas = standard_normal(2, 4, 8, 8), levels(2.0, 5)
+    part = invert(Gaussian().denoise, x0, DIFFUSION, sigmas).up_to(level)
+    alone = invert(Gaussian().denoise, x0, DIFFUSION, sigmas[: level + 1])
+    assert torch.equal(part.latents, alone.latents) and part.sigmas == alone.sigmas and part.solver == alone.solver
+    assert torch.equal(part.noisiest, alone.latents[-1])
+    clean = Trajectory(x0[None], sigmas).up_to(level)  # not inverted, and it stays so
+    assert torch.equal(clean.clean, x0) and clean.sigmas == sigmas[: level + 1]
+    with pytest.raises(ValueError, match="this picture is not inverted"):
+        _ = clean.noisiest
+
+
 def test_a_trajectory_says_whose_step_it_undoes():
     assert invert(Gaussian().denoise, standard_normal(1, 4, 4, 4), DIFFUSION, levels(1.0, 3)).solver in SOLVERS
 

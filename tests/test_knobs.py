@@ -12,11 +12,14 @@ import pytest
 from diffedit_core.contrast import STATISTICS
 from diffedit_core.decoding import BACKGROUNDS
 from diffedit_core.edges import EDGE_SNAPS
+from diffedit_core.kinds import KINDS
 from diffedit_core.knobs import Knob, Settings
 from diffedit_core.masks import RULES
 from diffedit_core.refine import Refinement
 from diffedit_core.settings import (
-    FAST_EDIT,
+    BALANCED,
+    FASTDIFFEDIT,
+    PRESETS,
     ContrastSettings,
     CutSettings,
     DecodingSettings,
@@ -105,6 +108,7 @@ def test_a_knob_takes_what_is_within_its_limits_and_refuses_the_rest_by_name_and
 
 def test_the_names_are_those_of_the_registries():
     assert KNOBS["ContrastSettings.statistic"][2].names is STATISTICS
+    assert KNOBS["ContrastSettings.kind"][2].names is KINDS
     assert KNOBS["CutSettings.rule"][2].names is RULES
     assert KNOBS["Refinement.edge_snap"][2].names is EDGE_SNAPS
     assert KNOBS["DecodingSettings.background"][2].names is BACKGROUNDS
@@ -140,7 +144,7 @@ def test_a_count_is_a_whole_number_and_only_what_may_be_left_open_is_none():
         ContrastSettings(draws=2.5)
     with pytest.raises(ValueError, match=r"^draws is None; it must be from 1 to 1000$"):
         ContrastSettings(draws=None)
-    with pytest.raises(ValueError, match=r"^rule is None; it must be one of otsu"):
+    with pytest.raises(ValueError, match=r"^rule is None; it must be one of auto, otsu"):
         CutSettings(rule=None)
     assert CutSettings().value is None and Refinement().threshold is None
 
@@ -155,21 +159,53 @@ def differences(one: Settings, other: Settings, path: str = "") -> Iterator[tupl
             yield f"{path}{field.name}", theirs
 
 
+def test_presets_spend_more_on_tries_and_drafts_and_are_alike_in_all_else():
+    assert list(PRESETS) == ["fast", "balanced", "best"]
+    assert PRESETS[BALANCED].settings == EditSettings() and all(preset.meaning for preset in PRESETS.values())
+    spent = {"decoding.tries": [], "mask.contrast.drafts": []}
+    for preset in PRESETS.values():
+        changed = dict(differences(EditSettings(), preset.settings))
+        assert set(changed) <= set(spent)
+        spent["decoding.tries"].append(preset.settings.decoding.tries)
+        spent["mask.contrast.drafts"].append(preset.settings.mask.contrast.drafts)
+    for counts in spent.values():
+        assert counts[0] == 1 and counts == sorted(set(counts))
+
+
+@pytest.mark.parametrize("value", [None, 0.8])
+def test_a_kind_set_by_hand_sets_the_cut_where_that_goes_by_the_kind(value):
+    def cut(kind, rule):
+        return MaskSettings(ContrastSettings(kind=kind), CutSettings(rule, value)).cut_by_hand
+
+    for kind in KINDS:
+        for rule in RULES.keys() - {"auto"}:
+            assert cut(kind, rule) == CutSettings(rule, value)
+    assert cut("object", "auto") == CutSettings("otsu", 1.0 if value is None else 0.8)
+    assert cut("area", "auto") == CutSettings("otsu", 0.5 if value is None else 0.4)
+    for kind in ("auto", "addition"):  # an addition's heatmap shows a thing that is there by then
+        assert cut(kind, "auto") == CutSettings("auto", value)
+
+
 def test_fast_edit_is_what_fastdiffedits_parts_say():
     """Its mask: 20 draws, their sizes averaged, above the mean and grown by a cell; then plain inpainting."""
-    assert dict(differences(EditSettings(), FAST_EDIT)) == {
+    assert dict(differences(EditSettings(), FASTDIFFEDIT)) == {
         "mask.contrast.draws": 20,
+        "mask.contrast.kind": "object",
         "mask.contrast.statistic": "mean_abs",
+        "mask.contrast.paired": False,
+        "mask.contrast.sure": 1,
         "mask.cut.rule": "fast",
         "mask.refinement.edge_snap": "none",
         "inversion.steps": 20,
         "inversion.strength": 0.7,
         "decoding.background": "noised",
-        "decoding.rounds": 1,
+        "decoding.guided_above": 0,
         "decoding.tries": 1,
         "decoding.soft": False,
+        "decoding.solver": "ddim",
         "room": 0,
     }
-    assert FAST_EDIT.mask.refinement == Refinement()
-    assert (FAST_EDIT.mask.contrast.strength, FAST_EDIT.decoding.guidance) == (0.5, 7.5)  # as the blog has them
-    assert not BACKGROUNDS[FAST_EDIT.decoding.background].needs_inversion and RULES[FAST_EDIT.mask.cut.rule].sees_cells
+    assert FASTDIFFEDIT.mask.refinement == Refinement()
+    assert (FASTDIFFEDIT.mask.contrast.strength, FASTDIFFEDIT.decoding.guidance) == (0.5, 7.5)  # as the blog has them
+    background, rule = FASTDIFFEDIT.decoding.background, FASTDIFFEDIT.mask.cut.rule
+    assert not BACKGROUNDS[background].needs_inversion and RULES[rule].sees_cells

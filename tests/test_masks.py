@@ -8,13 +8,17 @@ import torch
 from worlds import standard_normal
 
 from diffedit_core.masks import (
+    GRID,
     RULES,
+    WIDE,
     advice,
     cells,
+    coarse,
     cover,
     coverage,
     cut,
     fit,
+    is_wide,
     otsu_threshold,
     threshold,
     warn_if_unlikely,
@@ -31,7 +35,7 @@ def blob(height: int = 20, width: int = 20) -> torch.Tensor:
 TRUE_BLOB = blob() > 0.5
 
 
-@pytest.mark.parametrize("rule", ["otsu", "ratio", "minmax", "zscore"])
+@pytest.mark.parametrize("rule", ["auto", "otsu", "ratio", "minmax", "zscore"])
 def test_every_rule_finds_a_region_that_stands_out(rule):
     assert torch.equal(threshold(blob(), rule), TRUE_BLOB.float())
 
@@ -94,6 +98,48 @@ def test_otsus_factor_moves_the_threshold_up_and_down():
 
 def test_otsu_is_the_default():
     assert torch.equal(threshold(blob()), threshold(blob(), "otsu", 1.0))
+
+
+def ground(height: int = 20, width: int = 20) -> torch.Tensor:
+    """A heatmap that is hot nearly everywhere, unevenly, around a cold thing of 6x6: [1, h, w]."""
+    heatmap = 0.3 + 0.7 * torch.rand(1, height, width, generator=torch.Generator().manual_seed(1))
+    heatmap[:, 7:13, 7:13] = 0.02
+    return heatmap
+
+
+def test_auto_is_otsu_and_lower_for_an_area_each_image_by_itself():
+    both = torch.cat([blob(), ground()])
+    assert is_wide(both).tolist() == [False, True]
+    for value in (1.0, 0.8):
+        things, areas = threshold(both, "otsu", value), threshold(both, "otsu", 0.5 * value)
+        assert torch.equal(threshold(both, "auto", value), torch.stack([things[0], areas[1]]))
+        assert not torch.equal(things[1], areas[1])
+    assert torch.equal(threshold(both, "auto"), threshold(both, "auto", 1.0))
+    assert torch.equal(threshold(ground(), "auto"), (ground() > 0.1).float())  # all of it, where otsu leaves half out
+    assert coverage(threshold(ground())) < 0.6
+
+
+def test_the_heat_of_a_thing_peaks_and_that_of_an_area_does_not():
+    """Above so many times the mean: where a share of the picture is hot and the rest cold, the mean is that share."""
+    for share in (0.1, 0.24, 0.26, 0.5, 1.0):
+        heatmap = torch.zeros(1, 10, 10)
+        heatmap.view(-1)[: round(100 * share)] = 1
+        for scale in (1e-4, 1.0, 1e4):
+            assert bool(is_wide(scale * heatmap)) == (1 / share < WIDE)
+    assert not is_wide(torch.zeros(2, 8, 8)).any()  # nothing is nowhere
+
+
+@pytest.mark.parametrize("shape", [(2, 32, 48), (2, 3, 32, 48)], ids=["picture", "video"])
+def test_maps_are_compared_on_a_grid_of_means(shape):
+    """A cell of the grid is the mean of the cells in it; what is small enough stays as it is."""
+    planes = standard_normal(*shape, dtype=torch.float32)
+    grid = coarse(planes).view(*shape[:-2], GRID, GRID)
+    torch.testing.assert_close(grid[..., 1, 2], planes[..., 2:4, 6:9].mean((-2, -1)))
+    torch.testing.assert_close(grid.mean((-2, -1)), planes.mean((-2, -1)))
+    small = standard_normal(2, 5, 9, dtype=torch.float32)
+    assert torch.equal(coarse(small), small.flatten(1))
+    mixed = coarse(standard_normal(2, 5, 32, dtype=torch.float32))
+    assert mixed.shape == (2, 5 * GRID)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -227,6 +273,16 @@ def test_a_warning_says_which_knob_to_turn(cells, expected, caplog):
     else:
         assert advice(mask).startswith(expected)
         assert [record.getMessage() for record in caplog.records] == [advice(mask)]
+
+
+def test_a_large_mask_is_what_an_area_asks_for(caplog):
+    nearly_all = torch.ones(1, 20, 50)
+    with caplog.at_level(logging.WARNING, logger="diffedit_core"):
+        warn_if_unlikely(nearly_all, ("area",))
+        assert not caplog.records
+        warn_if_unlikely(nearly_all, ("object", "addition"))
+        warn_if_unlikely(torch.zeros(1, 20, 50), ("area",))  # and an empty one is not
+    assert ["covers 100 %" in caplog.text, "the mask is empty" in caplog.text] == [True, True]
 
 
 def test_the_worst_image_of_a_batch_is_warned_about():

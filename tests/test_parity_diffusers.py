@@ -126,7 +126,7 @@ def test_heatmap_and_mask_are_theirs(both, guidance, ratio):
         hook.remove()
     noises = torch.randn(10, 4, 16, 16, generator=torch.Generator().manual_seed(3))  # as they draw it
     sigma = host.sigmas(50)[25]  # where 25 of 50 steps start
-    heatmap = contrast(both_texts(host), LATENT, host.process, sigma, noise=lambda draw, shape: noises[draw])
+    heatmap = contrast(both_texts(host), LATENT, host.process, sigma, noise=lambda draw, shape: noises[draw]).heatmap
 
     assert torch.equal(threshold(heatmap, "ratio", ratio), torch.from_numpy(mask).float())
     assert 0 < mask.mean() < 1  # there was something to find
@@ -204,6 +204,7 @@ def a_level_behind(trajectory, process):
     """The background as their loop takes it: the level the step came from, blended in as if it were the one reached."""
     latents, sigmas = trajectory.latents, trajectory.sigmas
     return Outside(
+        trajectory.clean,
         trajectory.noisiest,
         sigmas,
         lambda level, x: process.same_input(latents[level + 1], sigmas[level + 1], sigmas[level]),

@@ -4,13 +4,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import DIFFUSION, FLOW, FlowGaussian, Gaussian, levels, pair
+from worlds import DIFFUSION, FLOW, FlowGaussian, Gaussian, TwoPeaks, levels, pair
 
+from diffedit_core.choosing import decode_best
 from diffedit_core.compositing import paste, soften_inwards
 from diffedit_core.contrast import STATISTICS, contrast
-from diffedit_core.decoding import Descent, decode, noised, retrace, source
+from diffedit_core.decoding import noised, retrace, source
 from diffedit_core.denoiser import levels_up_to
-from diffedit_core.draws import Draws, seeded_noise
+from diffedit_core.drafting import draft
+from diffedit_core.draws import Draws, paired_noise, seeded_noise
 from diffedit_core.edges import EDGE_SNAPS
 from diffedit_core.inversion import invert
 from diffedit_core.masks import RULES, cells, cover, cut, fit, threshold
@@ -181,21 +183,31 @@ def test_refined_masks_are_masks(batch, height, width, how, seed, kind, heat, fl
     process=st.sampled_from([DIFFUSION, FLOW]),
     draws=st.integers(1, 5),
     chunk=st.integers(1, 6),
+    sure=st.sampled_from([-1.0, 0.0, 0.5, 0.8, 1.0]),
+    paired=st.booleans(),
     seed=seeds,
 )
-def test_heatmaps_are_finite_and_the_same_for_any_chunk(shape, dtype, statistic, process, draws, chunk, seed):
-    x0, worlds = normal(shape, seed, dtype), pair(Gaussian(0.8), Gaussian(0.5, 0.3))
-    before = x0.clone()
+def test_heatmaps_are_finite_and_the_same_for_any_chunk_and_batch(
+    shape, dtype, statistic, process, draws, chunk, sure, paired, seed
+):
+    """Also where some images of a batch are sure after two draws and others are not."""
+    x0, worlds = normal(shape, seed, dtype), pair(Gaussian(0.8), TwoPeaks())
+    before, noise = x0.clone(), paired_noise(seeded_noise(seed)) if paired else seeded_noise(seed)
 
-    def heatmap(chunk):
-        return contrast(
-            worlds, x0, process, 0.7, noise=seeded_noise(seed), draws=draws, statistic=statistic, chunk=chunk
-        )
+    def found(images, chunk):
+        how = {"noise": noise, "draws": draws, "statistic": statistic, "sure": sure, "chunk": chunk}
+        return contrast(worlds, images, process, 0.7, **how)
 
-    result = heatmap(chunk)
-    assert result.shape == (shape[0], *shape[2:]) and result.dtype == torch.float32
-    assert result.isfinite().all() and (result >= 0).all()
-    assert torch.equal(result, heatmap(1)) and torch.equal(x0, before)
+    result = found(x0, chunk)
+    heatmap, agreement = result.heatmap, result.agreement
+    assert heatmap.shape == (shape[0], *shape[2:]) and heatmap.dtype == torch.float32
+    assert heatmap.isfinite().all() and (heatmap >= 0).all()
+    assert agreement.shape == (shape[0],) and (agreement.abs() <= 1 + 1e-5).all()
+    assert torch.equal(heatmap, found(x0, 1).heatmap) and torch.equal(x0, before)
+    for i in range(len(x0)):
+        alone = found(x0[i : i + 1], chunk)
+        assert torch.equal(alone.heatmap, heatmap[i : i + 1])
+        torch.testing.assert_close(alone.agreement, agreement[i : i + 1])
 
 
 @few
@@ -206,41 +218,67 @@ def test_heatmaps_are_finite_and_the_same_for_any_chunk(shape, dtype, statistic,
     steps=st.integers(1, 6),
     iterations=st.integers(0, 2),
     background=st.sampled_from(["retrace", "noised", "source"]),
-    rounds=st.integers(1, 3),
     solver=st.sampled_from(list(SOLVERS)),
+    tries=st.integers(1, 3),
+    is_changed=st.booleans(),
     seed=seeds,
 )
 def test_inverted_and_decoded_latents_keep_shape_type_and_background(
-    shape, dtype, flow, steps, iterations, background, rounds, solver, seed
+    shape, dtype, flow, steps, iterations, background, solver, tries, is_changed, seed
 ):
+    """The same again, and the same alone as in a batch, whichever try is kept."""
     process, world, top = (FLOW, FlowGaussian(), 0.8) if flow else (DIFFUSION, Gaussian(), 3.0)
     x0, sigmas = normal(shape, seed, dtype), levels(top, steps)
     mask = (uniform((shape[0], 1, *shape[2:]), seed + 1) > 0.5).float()
+    change = normal(shape, seed + 3, dtype) if is_changed else None
     before = x0.clone(), mask.clone()
     trajectory = invert(world.denoise, x0, process, sigmas, iterations=iterations)
     assert trajectory.latents.shape == (steps + 1, *shape) and trajectory.latents.dtype == dtype
     assert torch.equal(trajectory.clean, x0)
     latents = trajectory.latents.clone()
 
-    outside = {
-        "retrace": lambda: retrace(trajectory),
-        "noised": lambda: noised(x0, sigmas, process, seeded_noise(seed + 2)),
-        "source": lambda: source(trajectory, world.denoise),
-    }[background]
+    def decoded(images, mask, change, up):
+        outside = {
+            "retrace": lambda: retrace(up),
+            "noised": lambda: noised(images, sigmas, process, seeded_noise(seed + 2)),
+            "source": lambda: source(up, world.denoise),
+        }[background]
+        both = pair(world, Gaussian(0.5, 1.0))
+        how = {"process": process, "draws": Draws.of(seed + 2), "solver": solver, "tries": tries, "change": change}
+        return decode_best(lambda x, sigma: world.denoise(x, sigma) + 1, both, mask, outside(), **how)
 
-    def decoded(mask):
-        draws = Draws.of(seed + 2)
-        descent = Descent(process, draws.rounds(0), draws.solver(0), rounds, solver)
-        return decode(lambda x, sigma: world.denoise(x, sigma) + 1, mask, outside(), descent=descent)
-
-    result = decoded(mask)
+    result = decoded(x0, mask, change, trajectory)
     assert result.shape == shape and result.dtype == dtype and result.isfinite().all()
-    assert torch.equal(result, decoded(mask))
+    assert torch.equal(result, decoded(x0, mask, change, trajectory))
     everywhere = mask.expand(shape) == 0
     if background != "source":
         assert torch.equal(result[everywhere], x0[everywhere])
+    for i in range(shape[0]):
+        one = slice(i, i + 1)
+        up = invert(world.denoise, x0[one], process, sigmas, iterations=iterations)
+        alone = decoded(x0[one], mask[one], None if change is None else change[one], up)
+        assert torch.equal(alone, result[one])
     assert torch.equal(x0, before[0]) and torch.equal(mask, before[1])
     assert torch.equal(trajectory.latents, latents)
+
+
+@few
+@given(shape=shapes, dtype=floats, flow=st.booleans(), steps=st.integers(1, 6), agree=st.booleans(), seed=seeds)
+def test_drafts_keep_shape_and_type_and_are_the_same_alone_as_in_a_batch(shape, dtype, flow, steps, agree, seed):
+    process, world, top = (FLOW, FlowGaussian(), 0.8) if flow else (DIFFUSION, TwoPeaks(), 3.0)
+    x0, sigmas = normal(shape, seed, dtype), levels(top, steps)
+    before = x0.clone()
+
+    def drafted(images):
+        target = world.denoise if agree else lambda x, sigma: world.denoise(x, sigma) + 1
+        return draft(world.denoise, target, images, process, sigmas, noise=seeded_noise(seed))
+
+    result = drafted(x0)
+    assert result.shape == shape and result.dtype == dtype and result.isfinite().all()
+    assert torch.equal(result, drafted(x0)) and torch.equal(x0, before)
+    assert torch.equal(result, x0) == agree
+    for i in range(shape[0]):
+        assert torch.equal(drafted(x0[i : i + 1]), result[i : i + 1])
 
 
 @few

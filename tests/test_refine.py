@@ -8,7 +8,7 @@ import torch
 
 from diffedit_core.edges import guided_filter
 from diffedit_core.masks import fit, threshold
-from diffedit_core.refine import Refinement, refine
+from diffedit_core.refine import Refinement, give_room, refine
 
 SIZE = 64
 
@@ -60,6 +60,31 @@ def test_growing_and_shrinking_move_the_rim_by_that_many_pixels(pixels):
         result = refine(disc(15), how) > 0.5
         assert (result & ~(disc(radius + 1) > 0.5)).sum() == 0  # none of it outside
         assert ((disc(radius - 1) > 0.5) & ~result).sum() == 0  # nothing missing inside
+
+
+@pytest.mark.parametrize("room", [1, 3, 6])
+def test_room_is_what_a_mask_is_grown_by(room):
+    masks = torch.cat([disc(10), soft_disc(12), box(2, 2, 20, 50)])
+    before = masks.clone()
+    roomy = give_room(masks, room)
+    assert torch.equal(roomy, refine(masks, Refinement(grow=room))) and (roomy >= masks).all()
+    assert torch.equal(masks, before)
+
+
+def test_without_room_a_mask_is_the_very_tensor():
+    mask = soft_disc(12)
+    assert give_room(mask, 0) is mask
+
+
+def test_most_of_a_picture_gets_no_room():
+    """And the other images of the batch get theirs."""
+    half, more, little = box(0, 0, SIZE, 32), box(0, 0, SIZE, 33), disc(10)
+    roomy = give_room(torch.cat([half, more, little]), 4)
+    assert torch.equal(roomy, torch.cat([box(0, 0, SIZE, 36), more, refine(little, Refinement(grow=4))]))
+
+
+def test_an_empty_mask_gets_no_room():
+    assert (give_room(torch.zeros(1, SIZE, SIZE), 6) == 0).all()
 
 
 @pytest.mark.parametrize("operation", ["open", "close", "grow"])

@@ -10,7 +10,7 @@ import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from worlds import DIFFUSION, FLOW, AsFlow, FlowGaussian, Gaussian, TwoPeaks, levels, order, standard_normal
 
-from diffedit_core.decoding import Descent, Outside, decode, levels_visited
+from diffedit_core.decoding import Outside, decode
 from diffedit_core.draws import Draws
 from diffedit_core.solvers import ETA, SOLVERS, ancestral, ddim, multistep, sample
 
@@ -61,8 +61,8 @@ def test_the_order_of_convergence(process, world, solver, expected):
     errors = {}
     for steps in (32, 64, 128, 256):
         sigmas = ratios(process, 0.1, 3.0, steps)
-        outside = Outside(world.at(PICTURES, sigmas[-1]), sigmas, lambda level, x: x)
-        decoded = decode(world.denoise, EVERYWHERE, outside, descent=Descent(process, never, never, 1, solver))
+        outside = Outside(PICTURES, world.at(PICTURES, sigmas[-1]), sigmas, lambda level, x: x)
+        decoded = decode(world.denoise, EVERYWHERE, outside, step=SOLVERS[solver].begin(process, never))
         errors[steps] = float((decoded - world.at(PICTURES, sigmas[0])).abs().max())
     assert order(errors) == pytest.approx(expected, abs=0.1)
 
@@ -255,45 +255,28 @@ def test_multistep_is_diffusers_dpm_solver_of_flow_models():
         torch.testing.assert_close(x, theirs, rtol=0, atol=1e-5)
 
 
-def by_hand(process, denoise, x, sigmas, rounds: int, solver: str, is_forgetful: bool = True):
-    """A whole decoding without a mask: after each round but the last back up with fresh noise, and a new beginning."""
-    visited, step = levels_visited(len(sigmas) - 1, rounds), SOLVERS[solver].begin(process, NOISE)
-    for done, (level, next_level) in enumerate(pairwise((*visited, 0)), start=1):
-        x, _ = step(denoise, x, sigmas[level], sigmas[level - 1])
-        if next_level == level:
-            (a, s), (a_up, s_up) = process.scales(sigmas[level - 1]), process.scales(sigmas[level])
-            fresh = DRAWS.rounds(0)(done, x.shape[1:]).to(x)
-            x = a_up / a * x + math.sqrt(s_up**2 - (a_up / a * s) ** 2) * fresh
-            step = SOLVERS[solver].begin(process, NOISE) if is_forgetful else step
-    return x
-
-
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(("process", "world"), WORLDS.values(), ids=WORLDS)
-def test_a_solvers_memory_ends_after_a_round(process, world):
+def test_each_way_down_begins_anew(process, world, solver):
+    """What a step remembers belongs to its way down. The next one has its own."""
     sigmas = ratios(process, 0.1, 3.0, 6)
-    x = world.at(PICTURES, sigmas[-1])
-    for rounds in (1, 2, 3):
-        descent = Descent(process, DRAWS.rounds(0), never, rounds, "multistep")
-        decoded = decode(world.denoise, EVERYWHERE, Outside(x, sigmas, lambda level, x: x), descent=descent)
-        torch.testing.assert_close(decoded, by_hand(process, world.denoise, x, sigmas, rounds, "multistep"))
-        remembering = by_hand(process, world.denoise, x, sigmas, rounds, "multistep", is_forgetful=False)
-        assert torch.equal(decoded, remembering) == (rounds == 1)
+    x, step = world.at(PICTURES, sigmas[-1]), SOLVERS[solver].begin(process, NOISE)
+    first = solved(step, world.denoise, x, sigmas)
+    assert torch.equal(solved(SOLVERS[solver].begin(process, NOISE), world.denoise, x, sigmas), first)
+    assert torch.equal(solved(step, world.denoise, x, sigmas), first) == (solver == "ddim")
 
 
-@pytest.mark.parametrize("rounds", [1, 2, 3])
-def test_no_draw_of_a_solver_comes_twice_in_a_decoding(rounds):
-    """Noise that comes again in the next round adds up, and is no fresh noise."""
+def test_no_draw_of_a_solver_comes_twice_in_a_decoding():
+    """Noise that comes again at the next level adds up, and is no fresh noise."""
     drawn, sigmas = [], levels(3.0, 6)
 
     def drawing(draw, shape):
         drawn.append(draw)
         return NOISE(draw, shape)
 
-    outside = Outside(TwoPeaks().at(PICTURES, 3.0), sigmas, lambda level, x: x)
-    descent = Descent(DIFFUSION, DRAWS.rounds(0), drawing, rounds, "ancestral")
-    decode(TwoPeaks().denoise, EVERYWHERE, outside, descent=descent)
-    assert len(drawn) == len(levels_visited(6, rounds)) - 1
-    assert len(set(drawn)) == len(drawn)
+    outside = Outside(PICTURES, TwoPeaks().at(PICTURES, 3.0), sigmas, lambda level, x: x)
+    decode(TwoPeaks().denoise, EVERYWHERE, outside, step=ancestral(DIFFUSION, drawing))
+    assert drawn == [1, 2, 3, 4, 5]  # none on the step to the picture
 
 
 def test_sampling_is_ddim_all_the_way():

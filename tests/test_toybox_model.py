@@ -11,10 +11,13 @@ pytest.importorskip("diffusers")
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file
 
+from diffedit_core.draws import Draws
 from diffedit_core.editing import edit, find_mask
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import iou
-from diffedit_core.pictures import to_pil
+from diffedit_core.pictures import from_bytes, to_pil
+from diffedit_core.settings import PRESETS, ContrastSettings
+from diffedit_core.stages import look
 from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS, WEIGHTS, judge, task
 from diffedit_core.toybox.model import AUTOENCODER, SCALING_FACTOR, TOKENS, UNET
 from diffedit_core.toybox.train_autoencoder import psnr, reconstruct
@@ -92,6 +95,29 @@ def test_the_default_settings_solve_held_out_tasks(pipe):
             outside = (done.mask == 0)[..., None].expand_as(picture)
             assert torch.equal(done.picture[outside], picture[outside])
     assert np.mean(overlaps) >= 0.7 and np.mean(successes) >= 0.7  # 0.82 and 0.87 over 172
+
+
+def test_it_tells_what_kind_of_edit_a_held_out_task_is(pipe):
+    host, how, right = DiffusersHost(pipe), ContrastSettings(drafts=0), []
+    for seed in HELD_OUT_SEEDS[40:43]:
+        for kind in KINDS:
+            asked = task(seed, kind)
+            model = host.bind(source=asked.source, target=asked.target)
+            (told,) = look(model, host.encode(from_bytes(asked.image)[None]), how, Draws.of(0)).kinds
+            right.append(told == {"ground": "area", "addition": "addition"}.get(kind, "object"))
+    assert np.mean(right) >= 0.85
+
+
+def test_it_adds_what_the_text_asks_for_somewhere_and_touches_nothing_else(pipe):
+    host, successes = DiffusersHost(pipe), []
+    for seed in HELD_OUT_SEEDS[:4]:
+        asked = task(seed, "addition")
+        picture = from_bytes(asked.image)[None]
+        done = edit(host, picture, asked.source, asked.target, how=PRESETS["fast"].settings)
+        successes.append(judge(asked, np.asarray(to_pil(done.picture))))
+        outside = (done.mask == 0)[..., None].expand_as(picture)
+        assert torch.equal(done.picture[outside], picture[outside])
+    assert np.mean(successes) >= 0.5
 
 
 def test_the_text_matters(pipe):

@@ -7,8 +7,8 @@ import pytest
 
 from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS, TRAIN_SEEDS, caption, render, scene, task
 from diffedit_core.toybox.captions import vocabulary
-from diffedit_core.toybox.painting import SHADOW_OPACITY, coverage_map
-from diffedit_core.toybox.scenes import MARGIN, SIZE
+from diffedit_core.toybox.painting import SHADOW_OPACITY, cast_shadow, coverage_map, shadow_map
+from diffedit_core.toybox.scenes import MARGIN, SIZE, Scene
 
 SOME = HELD_OUT_SEEDS[:24]
 kinds = pytest.mark.parametrize("kind", KINDS)
@@ -51,6 +51,25 @@ def test_a_caption_names_every_object_and_the_ground(seed):
         assert s.ground.kind in words(text)
         assert all(f"a {thing.colour} {thing.shape}" in text for thing in s.things)
         assert set(words(text)) <= set(vocabulary())
+
+
+@pytest.mark.parametrize("seed", SOME[:6])
+def test_the_shadow_that_a_silhouette_casts_is_the_one_that_is_painted(seed):
+    """But for where it leaves the picture."""
+    s = scene(seed)
+    for thing in s.things:
+        painted = shadow_map(Scene((thing,), s.ground))
+        cast = cast_shadow(coverage_map((thing,)))
+        np.testing.assert_allclose(cast[16:-16, 16:-16], painted[16:-16, 16:-16], atol=0.02)
+        assert painted.max() > 0.9
+
+
+def test_a_shadow_lies_below_and_to_the_right_in_a_picture_of_any_size():
+    wide = np.zeros((40, 90), np.float32)
+    wide[10:20, 60:80] = 1
+    shadow = cast_shadow(wide)
+    assert shadow.shape == wide.shape and shadow[18:20, 67:79].min() > 0.8 and shadow[:, :50].max() == 0
+    assert shadow[22, 70] > 0.5 > shadow[11, 70] and shadow[18, 81] > 0.5 > shadow[18, 61]
 
 
 def test_captions_vary():

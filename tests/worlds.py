@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from diffedit_core.denoiser import Diffusion, Flow
+from diffedit_core.denoiser import Diffusion, Flow, NoiseProcess
 
 DIFFUSION = Diffusion.from_alphas(torch.linspace(0.9999, 0.0047, 1000, dtype=torch.float64))  # sigma from 0.01 to 14.5
 FLOW = Flow()
@@ -72,16 +74,106 @@ class TwoPeaks:
 
 
 @dataclass(frozen=True)
+class Somewhere:
+    """A thing in one of several places, [K, C, h, w], as likely in each, with a deviation of N(0, deviation^2)."""
+
+    things: Tensor
+    deviation: float = 0.3
+
+    def denoise(self, x: Tensor, sigma: float) -> Tensor:
+        """The mean of the answers of all places, weighed by how well each explains x."""
+        variance = self.deviation**2 + sigma**2
+        shares = torch.stack([self._logit(x, thing) / variance for thing in self.things]).softmax(0)  # [K, B]
+        thing = sum(share[:, None, None, None] * each for share, each in zip(shares, self.things, strict=True))
+        return thing + self.deviation**2 / variance * (x - thing)
+
+    def _logit(self, x: Tensor, thing: Tensor) -> Tensor:
+        return (x * thing - thing.square() / 2).flatten(1).sum(1)
+
+
+@dataclass(frozen=True)
 class AsFlow:
     """A world of diffusion as a flow model sees it: its latents at sigma are x / (1 + sigma) at sigma / (1 + sigma)."""
 
-    world: Gaussian | TwoPeaks
+    world: Gaussian | TwoPeaks | Somewhere
 
     def denoise(self, x: Tensor, sigma: float) -> Tensor:
         return self.world.denoise(x / (1 - sigma), sigma / (1 - sigma))
 
     def at(self, x0: Tensor, sigma: float) -> Tensor:
         return self.world.at(x0, sigma / (1 - sigma)) * (1 - sigma)
+
+
+@dataclass(frozen=True)
+class FlowOf(Flow):
+    """A process of diffusion as a flow: the same strength is the same ratio of noise to picture."""
+
+    process: NoiseProcess = DIFFUSION
+
+    def sigma_at(self, strength: float) -> float:
+        return self.at_ratio(self.process.sigma_at(strength))
+
+    def same_input(self, x: Tensor, sigma: float, sigma_next: float) -> Tensor:
+        above, below = sigma_next / (1 - sigma_next), sigma / (1 - sigma)
+        return self.process.same_input(x / (1 - sigma), below, above) * (1 - sigma_next)
+
+
+CELL = 4
+"""Pixels of a WorldHost's picture a cell of its latent."""
+
+
+@dataclass
+class WorldHost:
+    """A host whose texts are worlds, and whose latents are pictures of one pixel a cell, in -1..1: exact both ways."""
+
+    is_flow: bool = False
+    multiple: int = CELL
+    evaluations: int = 0
+
+    @property
+    def process(self) -> NoiseProcess:
+        return FlowOf() if self.is_flow else DIFFUSION
+
+    def sigmas(self, steps: int) -> tuple[float, ...]:
+        """As a scheduler with "leading" steps: all but the first tenth of the way to pure noise."""
+        ratios = [DIFFUSION.sigma_at((i + 0.1) / steps) for i in range(steps)]
+        return (0.0, *(self.process.at_ratio(ratio) for ratio in ratios))
+
+    def encode(self, picture: Tensor) -> Tensor:
+        return F.avg_pool2d(picture.movedim(-1, 1), CELL) * 2 - 1
+
+    def decode(self, latent: Tensor) -> Tensor:
+        pixels = latent.repeat_interleave(CELL, -2).repeat_interleave(CELL, -1)
+        return (pixels.movedim(1, -1) / 2 + 0.5).clamp(0, 1).float()
+
+    def bind(self, **texts) -> WorldModel:
+        return WorldModel(self, {role: world for role, world in texts.items() if world != ""})
+
+
+@dataclass
+class WorldModel:
+    host: WorldHost
+    worlds: dict[str, Any]  # by role; without a text it is N(0, 0.3^2)
+    chunk: int = 1
+
+    def __post_init__(self) -> None:
+        self.process, self.sigmas = self.host.process, self.host.sigmas
+
+    def predict(self, role: str, x: Tensor, sigma: float) -> Tensor:
+        world = self.worlds.get(role, Gaussian(0.3))
+        self.host.evaluations += len(x)
+        return (AsFlow(world) if self.host.is_flow else world).denoise(x.double(), sigma).to(x)
+
+    def denoiser(self, role: str, guidance: float = 1.0):
+        def denoise(x: Tensor, sigma: float) -> Tensor:
+            if guidance == 1:
+                return self.predict(role, x, sigma)
+            return torch.lerp(self.predict("negative", x, sigma), self.predict(role, x, sigma), guidance)
+
+        return denoise
+
+    def denoiser_pair(self, first: str, second: str):
+        return lambda x, sigma: (self.predict(first, x, sigma), self.predict(second, x, sigma))
 
 
 def pair(source, target):

@@ -35,6 +35,7 @@ class Start:
     picture: Socket
     source: Socket
     target: Socket
+    negative: Socket
     latent: Socket
 
 
@@ -46,9 +47,9 @@ def demo() -> Graph:
     start = _texts(
         graph, model["model"], model["clip"], model["vae"], scene["picture"], scene["source"], scene["target"]
     )
-    mask = _mask(graph, start)
-    latent = _edit(graph, start, mask)
-    pasted = _finish(graph, 5, start, latent, mask, caption=scene["target"])
+    place = _mask(graph, start)
+    latent = _edit(graph, start, place)
+    pasted = _finish(graph, start, latent, place.mask, room=EditSettings().room, caption=scene["target"])
     truth = graph.add("PreviewImage", 5, title="What it should look like", height=230, images=scene["truth"])
     graph.group("4  Everything else stays", VIOLET, [*pasted, truth])
     return graph
@@ -71,7 +72,7 @@ def mask_only() -> Graph:
     note = graph.note(2, notes.RULES, title="One heatmap, three masks", height=200)
     graph.group("2  Where the two texts differ", GREEN, [found, note])
     for column, rule in enumerate(("otsu", "ratio", "minmax"), start=3):
-        cut = _refine(graph, column, found["heatmap"], start, title=f"rule: {rule}", rule=rule)
+        cut = _refine(graph, column, found["heatmap"], start.picture, title=f"rule: {rule}", rule=rule)
         drawn = graph.add("MaskToImage", column, mask=cut["mask"])
         graph.add("SaveImage", column, height=230, images=drawn["IMAGE"], filename_prefix=f"DiffEdit/mask_{rule}")
     return graph
@@ -81,11 +82,11 @@ def fast_diffedit() -> Graph:
     graph = Graph("fast_diffedit", "FastDiffEdit: a mask from single predictions, filled by an inpainting checkpoint.")
     start = _start(graph, SD15, "SD1.5 finds the mask, and its inpainting version fills it.")
     found = _find(graph, "DiffEdit_FastMask", start)
-    mask = _refine(graph, 3, found["mask"], start, title="Refine the mask", grow=4)
+    refined = _refine(graph, 3, found["mask"], start.picture, title="Refine the mask", grow=4)
     note = graph.note(3, notes.GROWING, title="The mask", height=190)
-    graph.group("2  Where the two texts differ", GREEN, [found, mask, note])
-    latent = _fill(graph, start, mask)
-    graph.group("4  Everything else stays", VIOLET, _finish(graph, 5, start, latent, mask))
+    graph.group("2  Where the two texts differ", GREEN, [found, refined, note])
+    latent = _fill(graph, start, refined["mask"])
+    graph.group("4  Everything else stays", VIOLET, _finish(graph, start, latent, refined["mask"]))
     return graph
 
 
@@ -94,10 +95,10 @@ GRAPHS = (demo, diffedit, fast_diffedit, mask_only, diffedit_sdxl)
 
 def _whole(graph: Graph, checkpoint: tuple[str, str], about: str) -> Graph:
     start = _start(graph, checkpoint, about)
-    mask = _mask(graph, start)
+    place = _mask(graph, start)
     # Large models draw finer with more steps, and every try is slow.
-    latent = _edit(graph, start, mask, inverting={"steps": 25, "strength": 0.8}, denoising={"tries": 1})
-    graph.group("4  Everything else stays", VIOLET, _finish(graph, 5, start, latent, mask))
+    latent = _edit(graph, start, place, inverting={"steps": 25, "strength": 0.8}, denoising={"tries": 1})
+    graph.group("4  Everything else stays", VIOLET, _finish(graph, start, latent, place.mask, room=EditSettings().room))
     return graph
 
 
@@ -120,45 +121,53 @@ def _texts(
     graph.note(1, notes.TEXTS, title="The two texts", height=180)
     before = _text(graph, clip, "Source: what is there", source)
     after = _text(graph, clip, "Target: what should be there instead", target)
+    negative = _text(graph, clip, "Negative text", "")
     latent = graph.add("VAEEncode", 1, pixels=picture, vae=vae)["LATENT"]
     graph.group("1  A picture and two texts", BLUE, list(graph.nodes))
-    return Start(model, clip, vae, picture, before, after, latent)
+    return Start(model, clip, vae, picture, before, after, negative, latent)
 
 
 def _text(graph: Graph, clip: Socket, title: str, text: str | Socket, column: int = 1) -> Socket:
     return graph.add("CLIPTextEncode", column, title=title, height=60, clip=clip, text=text)["CONDITIONING"]
 
 
-def _mask(graph: Graph, start: Start) -> Node:
-    found = _find(graph, "DiffEdit_DiffEditMask", start)
-    how = EditSettings()
-    rule, edges = how.mask.cut.rule, how.mask.refinement
-    knobs = {"rule": rule, "edge_snap": edges.edge_snap, "grow": edges.grow + how.room}
-    refined = _refine(graph, 3, found["heatmap"], start, title="Cut and refine the mask", **knobs)
-    note = graph.note(3, notes.CUTTING, title="The mask", height=220)
-    graph.group("2  Where the two texts differ", GREEN, [found, refined, note])
-    return refined
+@dataclass(frozen=True)
+class Place:
+    """Where the edit belongs, and the draft of it."""
+
+    mask: Socket
+    draft: Socket
 
 
-def _find(graph: Graph, kind: str, start: Start) -> Node:
-    texts: dict[str, Any] = {"source": start.source, "target": start.target}
+def _mask(graph: Graph, start: Start) -> Place:
+    found = _find(graph, "DiffEdit_DiffEditMask", start, negative=start.negative)
+    seen = graph.add("VAEDecode", 3, title="The picture, or a draft of it", samples=found["draft"], vae=start.vae)
+    how = EditSettings().mask
+    knobs = {"rule": how.cut.rule, "edge_snap": how.refinement.edge_snap}
+    refined = _refine(graph, 3, found["heatmap"], seen["IMAGE"], title="Cut and refine the mask", **knobs)
+    note = graph.note(3, notes.CUTTING, title="The mask", height=290)
+    graph.group("2  Where the two texts differ", GREEN, [found, seen, refined, note])
+    return Place(refined["mask"], found["draft"])
+
+
+def _find(graph: Graph, kind: str, start: Start, **more: Socket) -> Node:
+    texts: dict[str, Any] = {"source": start.source, "target": start.target, **more}
     return graph.add(kind, 2, height=240, model=start.model, latent=start.latent, **texts)
 
 
-def _refine(graph: Graph, column: int, mask: Socket, start: Start, *, title: str, **knobs: Any) -> Node:
-    return graph.add("DiffEdit_MaskRefine", column, title=title, height=240, mask=mask, picture=start.picture, **knobs)
+def _refine(graph: Graph, column: int, mask: Socket, picture: Socket, *, title: str, **knobs: Any) -> Node:
+    return graph.add("DiffEdit_MaskRefine", column, title=title, height=240, mask=mask, picture=picture, **knobs)
 
 
 def _edit(
     graph: Graph,
     start: Start,
-    mask: Node,
+    place: Place,
     inverting: dict[str, Any] | None = None,
     denoising: dict[str, Any] | None = None,
 ) -> Socket:
     """The edited latent."""
     empty = _text(graph, start.clip, "Text of the inversion (empty)", "", column=4)
-    negative = _text(graph, start.clip, "Negative text", "", column=4)
     wires = {"model": start.model, "latent": start.latent, "conditioning": empty}
     inverted = graph.add("DiffEdit_DDIMInvert", 4, **wires, **(inverting or {}))
     denoised = graph.add(
@@ -166,23 +175,23 @@ def _edit(
         4,
         model=start.model,
         trajectory=inverted["trajectory"],
-        mask=mask["mask"],
+        mask=place.mask,
         target=start.target,
-        negative=negative,
+        negative=start.negative,
         source=start.source,
+        draft=place.draft,
         **(denoising or {}),
     )
     note = graph.note(4, notes.EDITING, title="The edit", height=290)
-    graph.group("3  Change it there", AMBER, [empty.node, negative.node, inverted, denoised, note])
+    graph.group("3  Change it there", AMBER, [empty.node, inverted, denoised, note])
     return denoised["latent"]
 
 
-def _fill(graph: Graph, start: Start, mask: Node) -> Socket:
+def _fill(graph: Graph, start: Start, mask: Socket) -> Socket:
     """The latent with the mask filled by an inpainting checkpoint, through ComfyUI's own nodes."""
     loader = _loader(graph, 4, INPAINTING)
-    negative = _text(graph, start.clip, "Negative text", "", column=4)
-    texts: dict[str, Any] = {"positive": start.target, "negative": negative}
-    shown: dict[str, Any] = {"vae": start.vae, "pixels": start.picture, "mask": mask["mask"], "noise_mask": True}
+    texts: dict[str, Any] = {"positive": start.target, "negative": start.negative}
+    shown: dict[str, Any] = {"vae": start.vae, "pixels": start.picture, "mask": mask, "noise_mask": True}
     ready = graph.add("InpaintModelConditioning", 4, **texts, **shown)
     settings: dict[str, Any] = {
         "seed": 0,
@@ -195,15 +204,16 @@ def _fill(graph: Graph, start: Start, mask: Node) -> Socket:
     given: dict[str, Any] = {name: ready[name] for name in ("positive", "negative")}
     sampled = graph.add("KSampler", 4, model=loader["MODEL"], latent_image=ready["latent"], **given, **settings)
     note = graph.note(4, notes.FILLING, title="The filling", height=130)
-    graph.group("3  Fill it", AMBER, [loader, negative.node, ready, sampled, note])
+    graph.group("3  Fill it", AMBER, [loader, ready, sampled, note])
     return sampled["LATENT"]
 
 
-def _finish(graph: Graph, column: int, start: Start, latent: Socket, mask: Node, **caption: Any) -> list[Node]:
-    """Decoded, with the original pixels put back, saved and shown."""
+def _finish(graph: Graph, start: Start, latent: Socket, mask: Socket, *, room: int = 0, **caption: Any) -> list[Node]:
+    """Decoded, with the original pixels put back, saved and shown. What changed in the room around the mask is kept."""
+    column = 5
     decoded = graph.add("VAEDecode", column, samples=latent, vae=start.vae)
-    three: dict[str, Any] = {"original": start.picture, "mask": mask["mask"]}
-    pasted = graph.add("DiffEdit_PasteBack", column, edited=decoded["IMAGE"], **three)
+    three: dict[str, Any] = {"original": start.picture, "mask": mask}
+    pasted = graph.add("DiffEdit_PasteBack", column, edited=decoded["IMAGE"], **three, room=room)
     width = 2 * COLUMN - GAP
     panels = graph.add("DiffEdit_Panels", column, height=260, width=width, edited=pasted["picture"], **three, **caption)
     prefix = f"DiffEdit/{graph.name}"

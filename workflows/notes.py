@@ -26,15 +26,19 @@ TEXTS = """Write the **same sentence twice**, and change only the words that des
 - *source*: what is there
 - *target*: what should be there instead
 
-The mask is where the model sees a difference. Each further word that differs makes it larger."""
+The mask is where the model sees a difference. Each further word that differs makes it larger. \
+The negative text says what to keep away from, and may stay empty."""
 
 CUTTING = """The mask is cut from the heatmap **here**, so changing these settings runs no model.
 
-- too large: raise **value** (otsu: above 1), or let fewer words differ
-- too small: lower **value** (otsu: below 1), or raise **grow**
+- too large: raise **value** (above 1), or let fewer words differ
+- too small: lower **value** (below 1), or raise **grow**
 - specks and holes: **min_island**, **fill_holes**, **keep_largest**
 - ragged: **edge_snap** follows the picture's edges
-- in the wrong place: say in both texts where the thing is, or use more **draws** in DiffEdit Mask"""
+- in the wrong place: say in both texts where the thing is, or use more **draws** in DiffEdit Mask
+
+DiffEdit Mask says on the node what kind of edit it found. If that is wrong, set **kind** there. Where something is \
+added, it makes a draft of it first, and the mask is cut around the new thing in the draft."""
 
 GROWING = """An inpainting checkpoint likes a generous mask: it only sees what is around it.
 
@@ -48,7 +52,7 @@ EDITING = """- **strength** (DDIM Invert): how far the picture is turned into no
 - **guidance** (Masked Denoise): how strongly the target text is followed
 - **seed**: if it draws the wrong thing or nothing new, use another one
 - **tries**: makes several attempts and keeps the one that the model itself judges closest to the target text
-- **rounds**: 1 takes half the time, but the new part fits in less well, and there is only one try
+- **room**: pixels around the mask for a new thing of another shape. Paste Back keeps only what changed there
 - **background**: what stands outside the mask; retrace: the picture's own trajectory; noised: plain inpainting
 
 At the end, Paste Back puts the original pixels back: outside the mask, the saved file equals the picture exactly."""
@@ -60,7 +64,7 @@ At the end, Paste Back puts the original pixels back: outside the mask, the save
 
 RULES = """The heatmap shows where the two texts make a difference to the model. A **rule** cuts a mask from it:
 
-- **otsu**: splits it into two classes; the default
+- **otsu**: splits it into two classes
 - **ratio**: diffusers' rule
 - **minmax**: the paper's rule
 

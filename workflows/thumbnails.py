@@ -26,7 +26,7 @@ SIDE = 256  # of one of the four pictures
 SCENES = {  # kind and seed
     "demo": ("both", 6),
     "diffedit": ("colour", 5),
-    "diffedit_sdxl": ("object", 7),
+    "diffedit_sdxl": ("object", 14),
     "fast_diffedit": ("both", 4),
     "mask_only": ("colour", 0),
 }
@@ -44,7 +44,9 @@ def graph_of(name: str) -> Graph:
         inputs = {key: graph[find]["inputs"][key] for key in taken}
         graph[find] = {"class_type": "DiffEdit_FastMask", "inputs": inputs | {"draws": 20}}
         graph[cut]["inputs"] |= {"mask": [find, 0], "rule": "none", "edge_snap": "none", "grow": 0}
-        graph[the(graph, "DiffEdit_MaskedDenoise")]["inputs"]["background"] = "noised"
+        graph[graph[cut]["inputs"]["picture"][0]]["inputs"]["samples"] = inputs["latent"]  # it drafts nothing
+        denoise = graph[the(graph, "DiffEdit_MaskedDenoise")]["inputs"]
+        denoise |= {"background": "noised", "draft": inputs["latent"]}
     for number, rule in zip((95, 96, 97), ("otsu", "ratio", "minmax"), strict=True):
         inputs = graph[cut]["inputs"] | {"mask": [find, 1], "rule": rule, "edge_snap": "none", "grow": 0}
         graph[str(number)] = {"class_type": "DiffEdit_MaskRefine", "inputs": inputs}

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import torch
 
 from .. import __version__
-from ..settings import EditSettings, MaskSettings
+from ..settings import BALANCED, PRESETS, EditSettings, MaskSettings
 from . import commands
 from .flags import add_flags
 
@@ -115,7 +115,9 @@ def _picture_flags(parser: ArgumentParser, output: str) -> None:
     parser.add_argument("--model", metavar="PATH", help="a folder in the diffusers layout, a name on the hub, or: demo")
     _file(parser, "--output", output, "-o")
     _file(parser, "--panels", "also write input, mask and result side by side")
-    parser.add_argument("--fast", action="store_true", help="FastDiffEdit's settings, each of which can still be set")
+    presets = "; ".join(f"{name}: {preset.meaning}" for name, preset in PRESETS.items())
+    parser.add_argument("--preset", choices=PRESETS, help=f"{presets} [{BALANCED}]")
+    parser.add_argument("--fastdiffedit", action="store_true", help="FastDiffEdit's settings, each can still be set")
     _common_flags(parser)
 
 

@@ -16,11 +16,12 @@ from ..compositing import overlay, panels
 from ..decoding import BACKGROUNDS
 from ..editing import edit, find_mask
 from ..hosts.diffusers import DiffusersHost, be_quiet
+from ..kinds import in_words
 from ..masks import coverage
 from ..pictures import Margin, to_pil
 from ..refine import Refinement, refine
-from ..settings import FAST_EDIT, ContrastSettings, CutSettings, EditSettings, MaskSettings
-from ..solvers import SOLVERS
+from ..settings import BALANCED, FASTDIFFEDIT, PRESETS, ContrastSettings, CutSettings, EditSettings, MaskSettings
+from ..stages import Look
 from ..toybox import weights
 from .demo import show
 from .files import Opened, beside, open_mask, open_picture, planned, save, save_heatmap
@@ -37,9 +38,10 @@ NAME_A_MODEL = (
 
 
 def run_edit(args: Namespace) -> dict[str, Any]:
-    opened, how = open_picture(args.image), from_flags(args, FAST_EDIT if args.fast else EditSettings())
+    opened, how = open_picture(args.image), from_flags(args, _preset(args))
     if args.mask:  # it stays as it is, unless a flag says otherwise
-        how = replace(how, mask=MaskSettings(refinement=from_flags(args, Refinement(), "refine-")))
+        refinement = from_flags(args, Refinement(), "refine-")
+        how = replace(how, mask=MaskSettings(ContrastSettings(drafts=0), refinement=refinement))
     source, target = _texts(args, args.mask is None or BACKGROUNDS[how.decoding.background].needs_source)
     _check_used(args, how)
     mask = _given_mask(args, opened, how.mask.refinement)
@@ -66,12 +68,12 @@ def run_edit(args: Namespace) -> dict[str, Any]:
         )
         watch.begin("write")
         save(opened.edited(done.picture, done.mask), paths["picture"], opened.profile)
-        _save_findings(paths, opened, done.mask, done.heatmap, host.multiple, {target[0]: done.picture})
-    return {"command": "edit", **_facts(args, opened, done.mask), **_costs(watch, paths)}
+        _save_findings(paths, opened, done.mask, done.look, host.multiple, {target[0]: done.picture})
+    return {"command": "edit", **_facts(args, opened, done.mask, done.look), **_costs(watch, paths)}
 
 
 def run_mask(args: Namespace) -> dict[str, Any]:
-    opened, how = open_picture(args.image), from_flags(args, (FAST_EDIT if args.fast else EditSettings()).mask)
+    opened, how = open_picture(args.image), from_flags(args, _preset(args).mask)
     source, target = _texts(args)
     _check_mask_used(args, how)
     wanted = {
@@ -83,10 +85,10 @@ def run_mask(args: Namespace) -> dict[str, Any]:
     with Watch().running() as watch:
         host = _host(args, watch)
         texts = {"source": source, "target": target, "negative": args.negative or ""}
-        mask, heatmap = find_mask(host, opened.picture, **texts, how=how, seed=args.seed, progress=watch.progress)
+        mask, look = find_mask(host, opened.picture, **texts, how=how, seed=args.seed, progress=watch.progress)
         watch.begin("write")
-        _save_findings(paths, opened, mask, heatmap, host.multiple, {})
-    return {"command": "mask", **_facts(args, opened, mask), **_costs(watch, paths)}
+        _save_findings(paths, opened, mask, look, host.multiple, {})
+    return {"command": "mask", **_facts(args, opened, mask, look), **_costs(watch, paths)}
 
 
 def run_demo(args: Namespace) -> dict[str, Any]:
@@ -115,8 +117,8 @@ def _check_used(args: Namespace, how: EditSettings) -> None:
     decoding, inverts = how.decoding, BACKGROUNDS[how.decoding.background].needs_inversion
     if not inverts:
         _refuse(args, ["iterations", "inversion-guidance", "inversion-text"], f"{decoding.background} inverts nothing")
-    if decoding.tries > 1 and decoding.rounds == 1 and not SOLVERS[decoding.solver].is_random:
-        _refuse(args, ["tries"], f"in one round of {decoding.solver} every try is the same; use --rounds 2 or more")
+    if decoding.guidance == 1:
+        _refuse(args, ["guided-above"], "guidance 1 guides nowhere")
     if args.mask:
         sought = [*flags_of(ContrastSettings, "mask-"), *flags_of(CutSettings, "mask-"), "room", "save-heatmap"]
         _refuse(args, sought, "--mask FILE says where to edit, so no mask is sought")
@@ -124,12 +126,24 @@ def _check_used(args: Namespace, how: EditSettings) -> None:
 
 
 def _check_mask_used(args: Namespace, how: MaskSettings, is_guided: bool = False) -> None:
-    if how.contrast.steps == 1:
+    contrast = how.contrast
+    is_purist, may_draft = contrast.steps > 1, contrast.drafts > 0 and contrast.kind in ("auto", "addition")
+    if is_purist:
+        _refuse(args, ["mask-sure", "mask-drafts"], "the purist mask takes all its draws and drafts nothing")
+    if contrast.kind in ("object", "area"):
+        _refuse(args, ["mask-drafts"], f"kind {contrast.kind} adds nothing")
+    if not is_purist and not may_draft:
         _refuse(args, ["mask-guidance"], "single predictions are compared without guidance; use --mask-steps 2 or more")
-    if not is_guided and (how.contrast.steps == 1 or how.contrast.guidance == 1):
+    if not is_guided and (contrast.guidance == 1 or not (is_purist or may_draft)):
         _refuse(args, ["negative"], "nothing is guided away from it")
     if how.refinement.edge_snap == "none":
         _refuse(args, ["refine-edge-radius"], "no edges are looked for; use --refine-edge-snap as well")
+
+
+def _preset(args: Namespace) -> EditSettings:
+    if args.fastdiffedit and args.preset:
+        raise ValueError("--preset and --fastdiffedit exclude each other; give one of them")
+    return FASTDIFFEDIT if args.fastdiffedit else PRESETS[args.preset or BALANCED].settings
 
 
 def _refuse(args: Namespace, flags: Sequence[str], why: str) -> None:
@@ -187,25 +201,30 @@ def _save_findings(
     paths: dict[str, Path],
     opened: Opened,
     mask: Tensor,
-    heatmap: Tensor | None,
+    look: Look | None,
     multiple: int,
     result: dict[str, Tensor],
 ) -> None:
     if "mask" in paths:
         save(to_pil(mask), paths["mask"])
-    if "heatmap" in paths and heatmap is not None:
-        save_heatmap(heatmap, paths["heatmap"], Margin.around(opened.picture, multiple))
+    if "heatmap" in paths and look:
+        save_heatmap(look.heatmap, paths["heatmap"], Margin.around(opened.picture, multiple))
     if "panels" in paths:
         pictures = {"input": opened.picture, "mask": overlay(opened.picture, mask.to(opened.picture)), **result}
         save(to_pil(panels([*pictures.values()], [*pictures])), paths["panels"])
 
 
-def _facts(args: Namespace, opened: Opened, mask: Tensor) -> dict[str, Any]:
+def _facts(args: Namespace, opened: Opened, mask: Tensor, look: Look | None) -> dict[str, Any]:
     height, width = opened.size
+    said: dict[str, Any] = {}
+    if look:
+        said = {"kind": look.kinds[0], "agreement": round(float(look.agreement[0]), 4)}
+        said["findings"] = [in_words(look.kinds, look.agreement)]
     return {
         "image": str(args.image),
         "model": args.model,
         "seed": args.seed,
         "size": [width, height],
         "coverage": round(float(coverage(mask)), 6),
+        **said,
     }

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from .. import toybox
 from ..compositing import overlay
-from ..editing import edit, mask_of
+from ..editing import edit
 from ..hosts.diffusers import DiffusersHost
+from ..kinds import in_words
 from ..masks import iou
 from ..pictures import from_bytes, to_bytes
-from ..settings import MaskSettings
 from .reporting import Watch
 
 
@@ -31,17 +31,18 @@ def show(
     watch.begin("encode")
     done = edit(host, picture, asked.source, asked.target, seed=seed, progress=watch.progress)
     watch.begin("judge")
-    assert done.heatmap is not None  # the mask was sought
-    found = mask_of(done.heatmap, picture, MaskSettings())  # without the room that the edit adds
+    assert done.look  # a mask was sought
     facts = {
         "scene": scene,
         "kind": kind,
         "source": asked.source,
         "target": asked.target,
-        "iou": round(float(iou(found.cpu(), torch.from_numpy(asked.region)[None])), 4),
+        "iou": round(float(iou(done.mask.cpu(), torch.from_numpy(asked.region)[None])), 4),
+        "found": done.look.kinds[0],
         "success": toybox.judge(asked, to_bytes(done.picture[0])),
     }
     pictures = {"input": picture, "mask": overlay(picture, done.mask.to(picture)), "result": done.picture}
+    said = in_words(done.look.kinds, done.look.agreement)
     verdict = "shows" if facts["success"] else "does not show"
     score = f"mask IoU with the truth {facts['iou']:.2f}; the result {verdict} what was asked for"
-    return pictures, {**facts, "findings": [f"from  {asked.source}", f"to    {asked.target}", score]}
+    return pictures, {**facts, "findings": [f"from  {asked.source}", f"to    {asked.target}", said, score]}

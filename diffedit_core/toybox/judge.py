@@ -8,7 +8,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from .painting import coverage_map, ground_picture, make_stamp
+from .painting import SHADOW_OPACITY, cast_shadow, coverage_map, ground_picture, make_stamp
 from .scenes import COLOURS, GROUNDS, SHAPES, SIZE, TILTS, Ground, Scene, Thing
 from .tasks import Task
 
@@ -17,7 +17,8 @@ SHARE = 0.3  # share of a patch: a second colour that has this much is an object
 SHADES = (0.55, 1.15)  # how dark and how bright the light makes a colour
 GLOSS = (0.0, 0.15, 0.3)  # how much white a highlight mixes in
 REMNANT = 0.15  # share of the old object's place that may still show its colour
-SAME_PLACE = 0.3  # IoU with the true silhouette from which an object counts as being in its place
+SAME_PLACE = 0.5  # share of the smaller silhouette, found or true, that lies in the other
+SAME_SIZE = 0.3  # IoU of the two
 
 
 @dataclass(frozen=True)
@@ -38,22 +39,37 @@ class Reading:
     objects: tuple[Seen, ...]
 
 
-def judge(task: Task, image: np.ndarray) -> bool:
-    """Whether the picture, uint8 [H, W, 3], shows what the task asked for. An added object may be anywhere."""
+def judge(task: Task, image: np.ndarray, same_size: bool = False) -> bool:
+    """Whether the picture, uint8 [H, W, 3], shows what the task asked for.
+
+    The texts do not say how large a thing is, nor where a new one goes. So a changed object must be in its place, and
+    with ``same_size`` about as large as in the true picture; an added object may be anywhere.
+    """
     before, after = task.source_scene, task.target_scene
     if task.kind == "ground":
         return read_ground(image, outside=before.things).kind == after.ground.kind
     reading = read(image)
     if task.kind == "removal":
-        (gone,) = set(before.things) - set(after.things)
+        (gone,) = _only_in(before, after)
         return not any(_overlap(seen.mask, gone) > 0.1 for seen in reading.objects)
     if task.kind == "addition":
         return names_of(after) <= {(seen.colour, seen.shape) for seen in reading.objects}
-    (old,), (wanted,) = set(before.things) - set(after.things), set(after.things) - set(before.things)
-    found = max(reading.objects, key=lambda seen: _overlap(seen.mask, wanted), default=None)
-    if found is None or _overlap(found.mask, wanted) < SAME_PLACE or remnant(reading, old, wanted) > REMNANT:
+    (old,), (wanted,) = _only_in(before, after), _only_in(after, before)
+    alike, least = (_overlap, SAME_SIZE) if same_size else (_shared, SAME_PLACE)
+    found = max(reading.objects, key=lambda seen: alike(seen.mask, wanted), default=None)
+    if found is None or alike(found.mask, wanted) < least or remnant(reading, old, wanted) > REMNANT:
         return False
     return (found.colour, found.shape) == (wanted.colour, wanted.shape)
+
+
+def region_used(task: Task, image: np.ndarray) -> np.ndarray:
+    """The task's region, [H, W]; for an addition, also where the picture has the new object and its shadow."""
+    new = {(thing.colour, thing.shape) for thing in _only_in(task.target_scene, task.source_scene)}
+    if task.kind != "addition":
+        return task.region
+    placed = [seen.mask.astype(np.float32) for seen in read(image).objects if (seen.colour, seen.shape) in new]
+    soft = [part for mask in placed for part in (mask, SHADOW_OPACITY * cast_shadow(mask))]
+    return np.max([task.region, *soft], axis=0)
 
 
 def remnant(reading: Reading, old: Thing, new: Thing) -> float:
@@ -75,6 +91,12 @@ def names_of(scene: Scene) -> set[tuple[str, str]]:
 
 
 def read(image: np.ndarray) -> Reading:
+    return _read(image.tobytes())
+
+
+@lru_cache(maxsize=4)  # one picture is read for several questions
+def _read(pixels: bytes) -> Reading:
+    image = np.frombuffer(pixels, np.uint8).reshape(SIZE, SIZE, 3)
     ground = read_ground(image)
     labels = _labels(image, ground)
     return Reading(ground, labels, tuple(seen for patch in _patches(labels) for seen in _read_patch(labels, patch)))
@@ -153,6 +175,16 @@ def _measures(shape: str, tilt: int) -> tuple[float, float, float]:
     rows, columns = coverage.sum(1), coverage.sum(0)
     steps = np.arange(coverage.shape[0]) - middle
     return total / radius**2, columns @ steps / total / radius, rows @ steps / total / radius
+
+
+def _only_in(scene: Scene, other: Scene) -> set[Thing]:
+    return set(scene.things) - set(other.things)
+
+
+def _shared(mask: np.ndarray, thing: Thing) -> float:
+    """What a mask and the thing's silhouette share, over the smaller of the two."""
+    silhouette = coverage_map((thing,)) >= 0.5
+    return float((mask & silhouette).sum() / max(1, min(mask.sum(), silhouette.sum())))
 
 
 def _overlap(mask: np.ndarray, thing: Thing) -> float:

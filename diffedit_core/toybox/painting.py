@@ -78,10 +78,15 @@ def make_stamp(shape: str, radius: int, tilt: int) -> Stamp:
     height = _bulge(solid, radius)  # [S, S]
     shade, gloss = _light(height, radius)
     coverage = cv2.resize(solid, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return Stamp(coverage, cast_shadow(coverage), shade, gloss)
+
+
+def cast_shadow(coverage: np.ndarray) -> np.ndarray:
+    """How deep in shadow each pixel is of the ground under what covers it, float32 [H, W] in 0..1."""
     shift = np.array([[1, 0, SHADOW_SHIFT[0]], [0, 1, SHADOW_SHIFT[1]]], np.float32)
-    shadow = cv2.GaussianBlur(cv2.warpAffine(coverage, shift, (side, side)), (0, 0), SHADOW_BLUR)
+    shadow = cv2.GaussianBlur(cv2.warpAffine(coverage, shift, coverage.shape[::-1]), (0, 0), SHADOW_BLUR)
     shadow[shadow < 0.01] = 0
-    return Stamp(coverage, shadow, shade, gloss)
+    return shadow
 
 
 def _silhouette(shape: str, radius: int, tilt: int, side: int) -> np.ndarray:

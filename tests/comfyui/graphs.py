@@ -52,8 +52,8 @@ def with_node(graph: Graph, number: str, kind: str, /, **inputs: Any) -> Graph:
 
 
 def quick(graph: Graph) -> Graph:
-    """Fewer steps and draws, where a test asks for something else than the result."""
-    graph = changed(graph, "DiffEdit_DiffEditMask", draws=2)
+    """Fewer steps and draws and no drafts, where a test asks for something else than the result."""
+    graph = changed(graph, "DiffEdit_DiffEditMask", draws=2, kind="object")
     return changed(graph, "DiffEdit_DDIMInvert", steps=5)
 
 

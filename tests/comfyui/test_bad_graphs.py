@@ -43,6 +43,12 @@ def test_a_mask_of_another_size_to_paste(server: Server, graph: Graph) -> None:
     fails(server, changed(solid(graph, 200, 100), PASTE, mask=["90", 0]), PASTE, "200x100", "64x64", "resize")
 
 
+def test_a_draft_of_another_picture(server: Server, graph: Graph) -> None:
+    graph = with_node(graph, "91", "EmptyLatentImage", width=128, height=64, batch_size=1)
+    said = ("the draft is [1, 4, 8, 16] but the inverted picture is [1, 4, 8, 8]", "connect the draft")
+    fails(server, changed(graph, DENOISE, draft=["91", 0]), DENOISE, *said)
+
+
 def test_a_trajectory_of_another_family(server: Server, graph: Graph) -> None:
     graph = with_node(graph, "91", "CheckpointLoaderSimple", ckpt_name="sd_xl_base_1.0.safetensors")
     fails(server, changed(graph, DENOISE, model=["91", 0]), DENOISE, "SDXL", "SD15", "the same model")
@@ -69,6 +75,7 @@ def test_a_latent_of_nan(server: Server, graph: Graph) -> None:
 
 def test_guidance_without_a_negative_text(server: Server, graph: Graph) -> None:
     node = "DiffEdit_DiffEditMask"
+    del graph[the(graph, node)]["inputs"]["negative"]
     fails(server, changed(graph, node, steps=4, guidance=5.0), node, "guidance 5.0", "negative")
     node = "DiffEdit_DDIMInvert"
     fails(server, changed(graph, node, guidance=5.0), node, "guidance 5.0", "negative")
@@ -92,9 +99,12 @@ def test_an_edge_snap_without_the_picture(server: Server, graph: Graph) -> None:
     fails(server, graph, node, "give it the picture")
 
 
-def test_equal_texts_find_nothing_and_change_nothing(server: Server, graph: Graph, uploaded: np.ndarray) -> None:
+@pytest.mark.parametrize("kind", ["auto", "object", "addition"])
+def test_equal_texts_find_nothing_and_change_nothing(
+    server: Server, graph: Graph, uploaded: np.ndarray, kind: str
+) -> None:
     node = the(graph, "DiffEdit_DiffEditMask")
-    graph = changed(graph, "DiffEdit_DiffEditMask", target=graph[node]["inputs"]["source"])
+    graph = changed(graph, "DiffEdit_DiffEditMask", target=graph[node]["inputs"]["source"], kind=kind, drafts=1)
     run = server.run_well(graph)
     assert "the mask is empty" in run.outputs[node]["text"][0]
     np.testing.assert_array_equal(shown(server, run, the(graph, "SaveImage")), uploaded)

@@ -60,7 +60,10 @@ def test_outside_the_mask_the_saved_file_is_the_picture(name: str, server: Serve
     graph = with_node(api(name), "90", "SolidMask", value=1.0, width=24, height=32)
     graph = with_node(graph, "91", "SolidMask", value=0.0, width=84, height=70)
     graph = with_node(graph, "92", "MaskComposite", destination=["91", 0], source=["90", 0], x=20, y=16, operation="or")
-    graph = changed(graph, "DiffEdit_MaskRefine", mask=["92", 0], rule="none", edge_snap="none", grow=0)
+    shown_picture = [the(graph, "LoadImage"), 0]  # a mask of its size, not of the draft's
+    graph = changed(graph, "DiffEdit_MaskRefine", mask=["92", 0], rule="none", edge_snap="none", picture=shown_picture)
+    graph = changed(graph, "DiffEdit_MaskRefine", grow=0)
+    graph = changed(graph, "DiffEdit_PasteBack", room=0)
     run = server.run_well(graph)
     mask = shown(server, run, the(graph, "DiffEdit_MaskRefine"))
     saved = shown(server, run, the(graph, "SaveImage"))
@@ -68,6 +71,42 @@ def test_outside_the_mask_the_saved_file_is_the_picture(name: str, server: Serve
     assert (mask > 0).sum() == 3 * 24 * 32
     np.testing.assert_array_equal(saved[mask == 0], uploaded[mask == 0])
     assert (saved[mask > 0] != uploaded[mask > 0]).mean() > 0.5
+
+
+def test_with_room_only_what_is_around_the_mask_can_change_too(server: Server, uploaded: np.ndarray) -> None:
+    graph = with_node(quick(api("diffedit")), "90", "SolidMask", value=1.0, width=24, height=32)
+    graph = with_node(graph, "91", "SolidMask", value=0.0, width=84, height=70)
+    graph = with_node(graph, "92", "MaskComposite", destination=["91", 0], source=["90", 0], x=20, y=16, operation="or")
+    for node in ("DiffEdit_MaskedDenoise", "DiffEdit_PasteBack"):
+        assert graph[the(graph, node)]["inputs"]["room"] == 6
+        graph = changed(graph, node, mask=["92", 0])
+    saved = shown(server, server.run_well(graph), the(graph, "SaveImage"))
+    roomy = np.zeros(uploaded.shape[:2], bool)
+    roomy[10:54, 14:50] = True
+    np.testing.assert_array_equal(saved[~roomy], uploaded[~roomy])
+    assert (saved[16:48, 20:44] != uploaded[16:48, 20:44]).mean() > 0.5
+
+
+def test_an_addition_goes_through_the_graph_as_a_draft(server: Server, uploaded: np.ndarray) -> None:
+    """What was drafted is what Mask Refine and Masked Denoise work on. Without the negative text nothing is drafted."""
+    graph = changed(quick(api("diffedit")), "DiffEdit_DiffEditMask", kind="addition", drafts=1)
+    found = the(graph, "DiffEdit_DiffEditMask")
+    (decoded,) = [
+        number
+        for number, node in graph.items()
+        if node["class_type"] == "VAEDecode" and node["inputs"]["samples"] == [found, 2]
+    ]
+    assert graph[the(graph, "DiffEdit_MaskRefine")]["inputs"]["picture"] == [decoded, 0]
+    assert graph[the(graph, "DiffEdit_MaskedDenoise")]["inputs"]["draft"] == [found, 2]
+    graph = with_node(graph, "90", "PreviewImage", images=[decoded, 0])
+    run = server.run_well(graph)
+    drafted = shown(server, run, "90")
+    assert shown(server, run, the(graph, "SaveImage")).shape == uploaded.shape
+    del graph[found]["inputs"]["negative"]
+    plain = shown(server, server.run_well(graph), "90")
+    assert drafted.shape == plain.shape == (64, 80, 3) and (drafted != plain).any()
+    by_hand = changed(graph, "DiffEdit_DiffEditMask", kind="object")
+    np.testing.assert_array_equal(shown(server, server.run_well(by_hand), "90"), plain)
 
 
 def test_turning_a_masks_knobs_runs_no_model(server: Server) -> None:
@@ -85,6 +124,7 @@ def test_a_new_mask_inverts_nothing_again(server: Server) -> None:
     turned = changed(graph, "DiffEdit_MaskRefine", grow=3)
     run = server.run_well(turned)
     assert {the(graph, kind) for kind in ("DiffEdit_DiffEditMask", "DiffEdit_DDIMInvert", "VAEEncode")} <= run.cached
+    assert graph[the(graph, "DiffEdit_MaskRefine")]["inputs"]["picture"][0] in run.cached  # the draft, decoded
     assert the(graph, "DiffEdit_MaskedDenoise") not in run.cached
 
 

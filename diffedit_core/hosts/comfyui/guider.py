@@ -118,6 +118,10 @@ class LoopDenoisers:
     def sigmas(self, steps: int) -> tuple[float, ...]:
         return self.process.sigmas(steps)
 
+    def in_model_units(self, samples: Tensor) -> Tensor:
+        """A latent in the autoencoder's units."""
+        return self.guider.inner_model.process_latent_in(samples)
+
     def denoiser(self, role: Role, guidance: float = 1.0) -> Denoise:
         if guidance != 1 and "negative" not in self.guider.conds:
             raise ValueError(

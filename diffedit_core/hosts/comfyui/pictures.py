@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ... import compositing
+from ...changes import tighten
 from ...masks import threshold
-from ...refine import Refinement, refine
+from ...refine import Refinement, give_room, refine
 
 MULTIPLES = (8, 16, 32)
 """What VAEs need both sides to be multiples of."""
@@ -36,8 +37,11 @@ def place_centred(inner: Tensor, outer: Tensor, name: str) -> Tensor:
     return placed
 
 
-def paste_back(original: Tensor, edited: Tensor, mask: Tensor, rim: float) -> Tensor:
+def paste_back(original: Tensor, edited: Tensor, mask: Tensor, rim: float, room: int = 0) -> Tensor:
+    """With room, what really changed around the mask is pasted as well."""
     original, edited, mask = _together(original, edited, mask)
+    if room:
+        mask = tighten(mask, give_room(mask, room), original, edited)
     return compositing.paste(original, edited, mask, rim)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import comfy.model_management as mm
@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 
 from ... import masks, stages
+from ...batches import per_image
 from ...decoding import BACKGROUNDS
 from ...denoiser import OnStep
 from ...draws import Draws
 from ...inversion import Trajectory, round_trip_error
 from ...masks import cells, fit, warn_if_unlikely
-from ...settings import ContrastSettings, CutSettings, DecodingSettings, InversionSettings
+from ...refine import give_room
+from ...settings import ContrastSettings, CutSettings, DecodingSettings, InversionSettings, MaskSettings
 from .guider import Conditioning, LoopDenoisers, Texts, run
 from .noise import SCHEDULER, SamplingProcess
 from .pictures import crop_centred
@@ -49,6 +51,17 @@ class WireTrajectory:
         return Trajectory(latents, self.sigmas, self.solver)
 
 
+@dataclass(frozen=True)
+class Found:
+    """Where two texts disagree, at the picture's size, and what kind of edit they ask for."""
+
+    mask: Tensor  # [B, H, W]
+    heatmap: Tensor  # [B, H, W]
+    draft: VaeLatent  # what the heatmap belongs to: the picture, or a draft with the new thing in it
+    kinds: tuple[str, ...]
+    agreement: Tensor  # [B]
+
+
 def find_mask(
     model: Any,
     latent: VaeLatent,
@@ -59,21 +72,27 @@ def find_mask(
     cut: CutSettings,
     seed: int,
     negative: Conditioning | None = None,
-) -> tuple[Tensor, Tensor]:
-    """The mask and its heatmap, [B, H, W] each. A clip gets one mask: what changes in any frame may change in all."""
+) -> Found:
+    """A clip gets one mask: what changes in any frame may change in all. Drafts need the negative text to be guided."""
     samples, process = _samples(model, latent), SamplingProcess.of(model)
     size = (samples.shape[-2] * _pixels(model), samples.shape[-1] * _pixels(model))
+    if negative is None and how.guidance != 1 and how.steps == 1:
+        how = replace(how, drafts=0)
 
-    def loop(bound: LoopDenoisers, x0: Tensor, on_step: OnStep) -> Tensor:
-        return stages.look(bound, x0, how, Draws.of(seed), on_step)
+    def loop(bound: LoopDenoisers, x0: Tensor, on_step: OnStep) -> tuple[stages.Look, Tensor]:
+        look = stages.look(bound, x0, how, Draws.of(seed), on_step)
+        return look, look.has_draft(x0)
 
     texts = _connected({"target": target, "source": source, "negative": negative})
     levels = stages.levels_of_look(process, how)
-    heatmap = run(model, samples, texts, process, levels, loop, draws=how.draws, seed=seed)
-    planes = (heatmap.amax(1) if heatmap.ndim == 4 else heatmap).to(mm.intermediate_device())  # [B, h, w]
-    mask = masks.cut(planes, size, cut.rule, cut.value)
-    warn_if_unlikely(mask)
-    return mask, fit(planes, size)
+    look, has_draft = run(model, samples, texts, process, levels, loop, draws=how.draws, seed=seed)
+    heatmap, agreement = (found.to(mm.intermediate_device()) for found in (look.heatmap, look.agreement))
+    planes = heatmap.amax(1) if heatmap.ndim == 4 else heatmap  # [B, h, w]
+    how_cut = MaskSettings(how, cut).cut_by_hand
+    mask = masks.cut(planes, size, how_cut.rule, how_cut.value)
+    warn_if_unlikely(mask, look.kinds)
+    seen = _drafted(samples.to(heatmap), _to_vae_units(model, look.draft), has_draft.to(heatmap.device))
+    return Found(mask, fit(planes, size), _with_samples(latent, seen), look.kinds, agreement)
 
 
 def invert_picture(
@@ -114,9 +133,14 @@ def masked_denoise(
     *,
     how: DecodingSettings,
     seed: int,
+    room: int = 0,
     source: Conditioning | None = None,
+    draft: VaeLatent | None = None,
 ) -> VaeLatent:
-    """The picture under the target text inside the mask. Without a source text, the negative one judges the tries."""
+    """The picture under the target text inside the mask. Without a source text, the negative one judges the tries.
+
+    Where ``draft`` is not the picture itself, the way down goes on from it.
+    """
     background = BACKGROUNDS[how.background]
     _check_family(model, inverted.family)
     if background.needs_source and source is None:
@@ -124,12 +148,17 @@ def masked_denoise(
             f'background "{how.background}" denoises what is outside the mask under the source text; '
             'connect the source conditioning, or use background "retrace"'
         )
-    warn_if_unlikely(mask)
     samples, process = inverted.picture["samples"], SamplingProcess.of(model)
-    planes = _latent_mask(mask, samples, inverted.pixels, how.soft)
+    roomy = give_room(mask.reshape(-1, *mask.shape[-2:]).float(), room)
+    planes = _latent_mask(roomy, samples, inverted.pixels, how.soft)
+    drafts = None if draft is None else _of_picture(draft["samples"], samples)
 
     def loop(bound: LoopDenoisers, x0: Tensor, on_step: OnStep) -> Tensor:
-        return stages.redraw(bound, inverted.above(x0), planes.to(x0.device), how, Draws.of(seed), on_step)
+        begun = None
+        if drafts is not None:
+            begun = _drafted(x0, bound.in_model_units(drafts.to(x0)), (drafts != samples).flatten(1).any(1))
+        here = planes.to(x0.device)
+        return stages.redraw(bound, inverted.above(x0), here, how, Draws.of(seed), on_step, draft=begun)
 
     texts: Texts = {"target": target, "negative": negative, "source": negative if source is None else source}
     edited = _to_vae_units(model, run(model, samples, texts, process, inverted.sigmas, loop, seed=seed))
@@ -156,6 +185,20 @@ def _samples(model: Any, latent: VaeLatent) -> Tensor:
             "start ComfyUI with --fp32-vae or --bf16-vae, or use another VAE"
         )
     return samples.float()
+
+
+def _of_picture(drafts: Tensor, samples: Tensor) -> Tensor:
+    if drafts.shape != samples.shape:
+        raise ValueError(
+            f"the draft is {list(drafts.shape)} but the inverted picture is {list(samples.shape)}; "
+            "connect the draft that DiffEdit Mask made of this picture, or none"
+        )
+    return drafts.float().to(samples.device)
+
+
+def _drafted(pictures: Tensor, drafts: Tensor, has_draft: Tensor) -> Tensor:
+    """The draft of each image that has one, of the others the picture, bit for bit."""
+    return torch.where(per_image(has_draft, pictures), drafts, pictures)
 
 
 def _to_vae_units(model: Any, x: Tensor) -> Tensor:

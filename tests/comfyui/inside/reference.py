@@ -6,6 +6,7 @@ Writes a pipeline's folder, with fresh weights in the bundled model's sizes, and
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 
+from diffedit_core import stages
 from diffedit_core.choosing import decode_best
 from diffedit_core.contrast import contrast
 from diffedit_core.decoding import retrace
@@ -21,10 +23,13 @@ from diffedit_core.denoiser import levels_up_to
 from diffedit_core.draws import Draws, seeded_noise
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import invert
+from diffedit_core.settings import ContrastSettings, DecodingSettings
 from diffedit_core.toybox import model as toybox
 
 SOURCE, TARGET = "a red circle on a wooden table, and a star", "a blue square on a wooden table, and a star"
-STEPS, STRENGTH, DRAWS, GUIDANCE, ROUNDS, TRIES = 20, 0.6, 4, 3.0, 2, 3
+STEPS, STRENGTH, DRAWS, GUIDANCE, TRIES = 20, 0.6, 4, 3.0, 3
+LOOK = ContrastSettings(draws=DRAWS, guidance=GUIDANCE, drafts=2)
+EDIT = DecodingSettings(guidance=GUIDANCE, tries=TRIES)
 
 
 def main(folder: Path) -> None:
@@ -47,7 +52,7 @@ def main(folder: Path) -> None:
 @torch.no_grad()
 def answers(pipe: StableDiffusionPipeline, picture: torch.Tensor) -> dict:
     host = DiffusersHost(pipe)
-    model = host.bind(source=SOURCE, target=TARGET, inversion=SOURCE)
+    model = host.bind(source=SOURCE, target=TARGET, inversion=SOURCE, negative="")
     x0 = host.encode(picture)
     sigmas = levels_up_to(STRENGTH, host.sigmas(STEPS))
     trajectory = invert(model.denoiser("inversion"), x0, host.process, sigmas, iterations=1)
@@ -60,9 +65,13 @@ def answers(pipe: StableDiffusionPipeline, picture: torch.Tensor) -> dict:
         retrace(trajectory),
         process=host.process,
         draws=Draws.of(3),
-        rounds=ROUNDS,
         tries=TRIES,
     )
+    look, added = (
+        stages.look(model, x0, replace(LOOK, kind=kind, drafts=drafts), Draws.of(3))
+        for kind, drafts in (("auto", 0), ("addition", 2))
+    )
+    gone_on = stages.redraw(model, trajectory, mask, EDIT, Draws.of(3), draft=added.draft)
     return {
         "text": host.embed(SOURCE),
         "latent": x0,
@@ -74,10 +83,13 @@ def answers(pipe: StableDiffusionPipeline, picture: torch.Tensor) -> dict:
             host.process.sigma_at(0.5),
             noise=seeded_noise(3),
             draws=DRAWS,
-        ),
+        ).heatmap,
         "sigmas": sigmas,
         "trajectory": trajectory.latents,
         "edited": edited,
+        "look": {"heatmap": look.heatmap, "agreement": look.agreement, "kinds": look.kinds},
+        "added": {"heatmap": added.heatmap, "agreement": added.agreement, "kinds": added.kinds, "draft": added.draft},
+        "gone on": gone_on,
     }
 
 

@@ -22,12 +22,15 @@ SamplingProcess = pack("diffedit_core.hosts.comfyui.noise").SamplingProcess
 choosing = pack("diffedit_core.choosing")
 contrast = pack("diffedit_core.contrast").contrast
 draws = pack("diffedit_core.draws")
-look = pack("diffedit_core.stages").look
+stages = pack("diffedit_core.stages")
+look = stages.look
+noise_ratio = pack("diffedit_core.denoiser").noise_ratio
 settings = pack("diffedit_core.settings")
 solvers = pack("diffedit_core.solvers")
 
-FIND = settings.ContrastSettings(draws=3)
-RULE = settings.CutSettings()
+FIND = settings.ContrastSettings(draws=3, sure=1)
+ADD = replace(FIND, kind="addition", drafts=1, guidance=3.0)
+RULE = settings.CutSettings("otsu")
 CLIMB = settings.InversionSettings(steps=5, strength=0.6)
 EDIT = settings.DecodingSettings(guidance=3.0, tries=2, soft=False)
 ALL = list(tiny.FAMILIES)
@@ -44,9 +47,13 @@ def climb(model, latent, family="sd15", how=CLIMB, **options):
     return host.invert_picture(model, latent, tiny.text("", family), how=how, **options)
 
 
-def denoise(model, trajectory, mask, family="sd15", how=EDIT, seed=0, source=None):
+def add(model, latent, family="sd15", how=ADD):
+    return find(model, latent, family, how, negative=tiny.text("", family))
+
+
+def denoise(model, trajectory, mask, family="sd15", how=EDIT, seed=0, **given):
     texts = tiny.text("a dog", family), tiny.text("", family)
-    return host.masked_denoise(model, trajectory, mask, *texts, how=how, seed=seed, source=source)["samples"]
+    return host.masked_denoise(model, trajectory, mask, *texts, how=how, seed=seed, **given)["samples"]
 
 
 def left_half(batch=1):
@@ -76,10 +83,13 @@ def watched(model, limit=None):
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("family", ALL)
 def test_masks_of_every_family(family, batch):
-    mask, heatmap = find(tiny.model(family), tiny.latent(family, batch), family)
+    found = find(tiny.model(family), tiny.latent(family, batch), family)
+    mask, heatmap = found.mask, found.heatmap
     assert mask.shape == heatmap.shape == (batch, 64, 64)
     assert set(mask.unique().tolist()) == {0, 1}
     assert heatmap.isfinite().all() and heatmap.std() > 0
+    assert len(found.kinds) == batch and set(found.kinds) <= {"object", "area", "addition"}
+    assert found.agreement.shape == (batch,) and found.agreement.abs().max() <= 1
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -95,9 +105,10 @@ def test_outside_the_mask_the_latent_comes_back_bit_for_bit(family, batch):
 @pytest.mark.parametrize("family", ALL)
 def test_every_image_of_a_batch_is_as_it_is_alone(family):
     model, latent = tiny.model(family), tiny.latent(family, 3)
-    _, together = find(model, latent, family)
-    _, alone = find(model, {"samples": latent["samples"][1:2]}, family)
-    torch.testing.assert_close(together[1:2], alone, rtol=1e-4, atol=1e-5)
+    together, alone = find(model, latent, family), find(model, {"samples": latent["samples"][1:2]}, family)
+    torch.testing.assert_close(together.heatmap[1:2], alone.heatmap, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(together.agreement[1:2], alone.agreement, rtol=1e-4, atol=1e-4)
+    assert together.kinds[1:2] == alone.kinds
 
 
 @pytest.mark.parametrize("family", ["sd15", "sd15-v", "sd3", "wan"])
@@ -131,7 +142,8 @@ def test_any_sampler_goes_on_from_the_noisy_latent(family, name):
     solver, sampler, _ = SAMPLERS[name]
     model = tiny.model(family)
     trajectory, noisy, _ = climb(model, tiny.latent(family), family)
-    ours = denoise(model, trajectory, torch.ones(1, 64, 64), family, replace(EDIT, rounds=1, tries=1, solver=solver))
+    how = replace(EDIT, guided_above=0, tries=1, solver=solver)
+    ours = denoise(model, trajectory, torch.ones(1, 64, 64), family, how)
     theirs = comfy.sample.sample_custom(
         model,
         torch.zeros_like(noisy["samples"]),
@@ -149,7 +161,7 @@ def test_any_sampler_goes_on_from_the_noisy_latent(family, name):
 @pytest.mark.parametrize("solver", [name for name in solvers.SOLVERS if name != "ddim"])
 @pytest.mark.parametrize("family", ALL)
 def test_every_solver_keeps_the_outside_bit_for_bit(family, solver):
-    model, latent, how = tiny.model(family), tiny.latent(family), replace(EDIT, rounds=2, tries=1)
+    model, latent, how = tiny.model(family), tiny.latent(family), replace(EDIT, tries=1)
     trajectory, _, _ = climb(model, latent, family)
     edited, plain = (denoise(model, trajectory, left_half(), family, replace(how, solver=s)) for s in (solver, "ddim"))
     assert edited.isfinite().all() and edited[..., 4:].equal(latent["samples"][..., 4:])
@@ -158,20 +170,37 @@ def test_every_solver_keeps_the_outside_bit_for_bit(family, solver):
 
 
 @pytest.mark.parametrize("solver", list(solvers.SOLVERS))
-def test_in_one_round_only_a_random_solver_asks_for_the_seed_and_for_tries(solver):
+def test_of_one_try_only_a_random_solver_asks_for_the_seed(solver):
     model, rows = watched(tiny.model())
     trajectory, _, _ = climb(tiny.model(), tiny.latent())
-    how, is_random = replace(EDIT, rounds=1, solver=solver), solvers.SOLVERS[solver].is_random
+    how, is_random = replace(EDIT, solver=solver, tries=1), solvers.SOLVERS[solver].is_random
     drawn = [denoise(model, trajectory, left_half(), how=how, seed=seed) for seed in (0, 0, 1)]
     assert drawn[0].equal(drawn[1]) and drawn[0].equal(drawn[2]) != is_random
-    assert rows.seen == [2] * 3 * (2 * (3 + len(choosing.STRENGTHS)) if is_random else 3)
+    assert rows.seen == 3 * [2, 1, 1]
+
+
+@pytest.mark.parametrize("solver", list(solvers.SOLVERS))
+def test_tries_differ_under_every_solver_and_are_judged_early(solver):
+    """The first starts from the picture's own noise, the others from fresh noise."""
+    model, rows = watched(tiny.model())
+    trajectory, _, _ = climb(tiny.model(), tiny.latent())
+    how = replace(EDIT, solver=solver)
+    drawn = [
+        denoise(model, trajectory, left_half(), how=replace(how, tries=n), seed=seed)
+        for seed in range(4)
+        for n in (1, 2)
+    ]
+    assert any(not one.isclose(two).all() for one, two in zip(drawn[::2], drawn[1::2], strict=True))
+    assert all(each[..., 4:].equal(tiny.latent()["samples"][..., 4:]) for each in drawn)
+    begun = [2, *[2] * len(choosing.STRENGTHS)]  # the top level, guided, and what came of it
+    assert rows.seen == 4 * [2, 1, 1, *begun, *begun, 1, 1]
 
 
 @pytest.mark.parametrize("family", ["sd15", "sd3", "wan"])
 def test_bfloat16_agrees_with_float32(family):
     latent = tiny.latent(family)
-    _, exact = find(tiny.model(family), latent, family)
-    _, rounded = find(tiny.model(family, torch.bfloat16), latent, family)
+    exact = find(tiny.model(family), latent, family).heatmap
+    rounded = find(tiny.model(family, torch.bfloat16), latent, family).heatmap
     assert float((rounded - exact).abs().mean() / exact.mean()) < 0.1
     trajectory, _, _ = climb(tiny.model(family, torch.bfloat16), latent, family)
     edited = denoise(tiny.model(family, torch.bfloat16), trajectory, left_half(), family)
@@ -183,17 +212,18 @@ def test_bfloat16_agrees_with_float32(family):
 def test_other_backgrounds(background):
     model, latent = tiny.model(), tiny.latent()
     trajectory, _, _ = climb(model, latent)
-    how = replace(EDIT, background=background, rounds=1)
+    how = replace(EDIT, background=background, solver="ddim")
     edited = denoise(model, trajectory, left_half(), how=how, source=tiny.text("a cat"))
     assert edited[..., 4:].equal(latent["samples"][..., 4:]) == (background == "noised")
     other = denoise(model, trajectory, left_half(), how=how, seed=1, source=tiny.text("a cat"))
     assert edited.equal(other) == (background == "source")  # only fresh noise has a seed
 
 
-def test_rounds_draw_by_the_seed_and_keep_the_outside():
+@pytest.mark.parametrize("tries", [1, 2])
+def test_fresh_noise_is_drawn_by_the_seed_and_keeps_the_outside(tries):
     model, latent = tiny.model(), tiny.latent()
     trajectory, _, _ = climb(model, latent)
-    drawn = [denoise(model, trajectory, left_half(), how=replace(EDIT, rounds=2), seed=seed) for seed in (0, 0, 1)]
+    drawn = [denoise(model, trajectory, left_half(), how=replace(EDIT, tries=tries), seed=seed) for seed in (0, 0, 1)]
     assert drawn[0].equal(drawn[1]) and not drawn[0].equal(drawn[2])
     assert all(edited[..., 4:].equal(latent["samples"][..., 4:]) for edited in drawn)
 
@@ -232,22 +262,39 @@ def test_a_contrast_is_one_pass_a_draw_with_both_texts():
     assert rows.seen == [2, 2, 2]
 
 
+@pytest.mark.parametrize("solver", list(solvers.SOLVERS))
 @pytest.mark.parametrize(("guidance", "expected"), [(1.0, 1), (3.0, 2)])
-def test_guidance_1_is_one_evaluation(guidance, expected):
+def test_guidance_1_is_one_evaluation(guidance, expected, solver):
     model, rows = watched(tiny.model())
     trajectory, _, _ = climb(tiny.model(), tiny.latent())
-    denoise(model, trajectory, left_half(), how=replace(EDIT, guidance=guidance, rounds=2, tries=1))
-    assert rows.seen == [expected] * 5  # three levels, the upper two of them twice
+    how = replace(EDIT, guidance=guidance, guided_above=0, tries=1, solver=solver)
+    denoise(model, trajectory, left_half(), how=how)
+    assert rows.seen == [expected] * 3
+
+
+@pytest.mark.parametrize("family", ["sd15", "sd3", "wan"])
+def test_guidance_is_on_where_there_is_more_noise_than_is_said(family):
+    """In noise to picture, which means the same on every family."""
+    model, rows = watched(tiny.model(family))
+    trajectory, _, _ = climb(tiny.model(family), tiny.latent(family), family)
+    ratios = [noise_ratio(SamplingProcess.of(model), sigma) for sigma in trajectory.sigmas[:0:-1]]
+    assert ratios[0] > ratios[-1]
+    for above in (0.0, ratios[-1], ratios[1], ratios[0], 100.0):
+        rows.seen.clear()
+        denoise(model, trajectory, left_half(), family, replace(EDIT, guided_above=above, tries=1))
+        assert rows.seen == [2 if ratio > above else 1 for ratio in ratios]
 
 
 def test_tries_are_judged_by_the_source_text_or_else_by_the_negative_one():
-    """Every try is a decoding of its own; which is kept is the core's to say, in both of ComfyUI's units."""
+    """Every try begins a decoding of its own; which is finished is the core's to say, in both of ComfyUI's units."""
     model, rows = watched(tiny.model())
     latent = tiny.latent()
-    trajectory, _, _ = climb(tiny.model(), latent)
-    how = replace(EDIT, rounds=2, tries=3)
+    trajectory, _, _ = climb(tiny.model(), latent, how=replace(CLIMB, steps=8))
+    how = replace(EDIT, guided_above=0, tries=3)
     kept = denoise(model, trajectory, left_half(), how=how, source=tiny.text("a cat"))
-    assert rows.seen == [2] * (3 * (5 + len(choosing.STRENGTHS)))
+    early = [sigma > choosing.SETTLED for sigma in trajectory.sigmas[1:]]
+    assert early == [False, False, True, True]
+    assert rows.seen == [2] * (3 * (early.count(True) + len(choosing.STRENGTHS)) + early.count(False))
     assert kept[..., 4:].equal(latent["samples"][..., 4:])
     others = [denoise(tiny.model(), trajectory, left_half(), how=how, source=text) for text in (None, tiny.text(""))]
     assert others[0].equal(others[1])  # the negative text is the empty one
@@ -261,9 +308,10 @@ def test_tries_are_judged_by_the_source_text_or_else_by_the_negative_one():
 def test_the_purist_mask_denoises_every_draw_under_each_text():
     model, rows = watched(tiny.model())
     how = replace(FIND, steps=4, draws=2, guidance=3.0)
-    mask, _ = find(model, tiny.latent(), how=how, negative=tiny.text(""))
+    found = find(model, tiny.latent(), how=how, negative=tiny.text(""))
     assert rows.seen == [2] * (2 * 2 * 2)  # draws, texts, half of four steps
-    assert mask.shape == (1, 64, 64)
+    assert found.mask.shape == (1, 64, 64)
+    assert found.draft["samples"].equal(tiny.latent()["samples"])
     with pytest.raises(ValueError, match="connect one, or set guidance to 1"):
         find(model, tiny.latent(), how=how)
 
@@ -283,7 +331,7 @@ def on_chunks(model, latent, count, chunk, limit=None):
             draws=count,
             chunk=chunk,
             on_step=on_step,
-        )
+        ).heatmap
 
     texts, process = {"target": tiny.text("a dog"), "source": tiny.text("a cat")}, SamplingProcess.of(model)
     return guider.run(model, latent["samples"], texts, process, (0.0, 0.8), loop), rows.seen
@@ -333,7 +381,7 @@ def test_an_interrupt_ends_within_one_pass_and_the_next_run_is_right():
         return apply_model(args["input"], args["timestep"], **args["c"])
 
     twin.set_model_unet_function_wrapper(interrupting)
-    for run in (lambda: climb(twin, latent), lambda: find(twin, latent)):
+    for run in (lambda: climb(twin, latent), lambda: find(twin, latent), lambda: denoise(twin, expected, left_half())):
         rows.clear()
         with pytest.raises(mm.InterruptProcessingException):
             run()
@@ -341,6 +389,31 @@ def test_an_interrupt_ends_within_one_pass_and_the_next_run_is_right():
     again, _, _ = climb(model, latent)
     assert again.noisy_model_latents.equal(expected.noisy_model_latents)
     assert again.picture["samples"].equal(expected.picture["samples"])
+
+
+@pytest.mark.parametrize("last", [FIND.draws + 1, FIND.draws + 2, FIND.draws + 16, FIND.draws + 17])
+def test_an_interrupt_ends_a_draft_and_the_next_one_is_right(last):
+    """In its first pass, under the other text, in its last, and in the contrast on it."""
+    model, latent = tiny.model(), tiny.latent()
+    expected = add(model, latent)
+    twin, rows = model.clone(), []
+
+    def interrupting(apply_model, args):
+        rows.append(len(args["input"]))
+        if len(rows) == last:
+            mm.interrupt_current_processing(True)
+        return apply_model(args["input"], args["timestep"], **args["c"])
+
+    twin.set_model_unet_function_wrapper(interrupting)
+    with pytest.raises(mm.InterruptProcessingException):
+        add(twin, latent)
+    assert len(rows) == last
+    again = add(model, latent)
+    assert again.draft["samples"].equal(expected.draft["samples"]) and again.heatmap.equal(expected.heatmap)
+
+
+def steps(total):
+    return [(done, total) for done in range(1, total + 1)]
 
 
 def test_progress_and_previews(monkeypatch):
@@ -355,15 +428,24 @@ def test_progress_and_previews(monkeypatch):
     seen.clear()
     climb(tiny.model(), tiny.latent(), check=True)
     assert [(value, total) for value, total, _ in seen] == [(1, 3), (2, 3), (3, 3)] * 2
+    seen.clear()
+    add(tiny.model(), tiny.latent())
+    counted = [(value, total) for value, total, _ in seen]
+    assert counted == [*steps(3), *steps(3 + 8 + 3)[3:]]  # the draws, the draft, and the draws on it
+    assert all(preview[1].size == (8, 8) for *_, preview in seen)
+    seen.clear()
+    denoise(tiny.model(), climb(tiny.model(), tiny.latent())[0], left_half())
+    assert [(value, total) for value, total, _ in seen][3:] == steps(2 * 2 + 2)  # two tries judged, the rest of one
 
 
 def test_results_are_the_same_on_every_run_and_leave_the_global_generator_alone():
     model, latent = tiny.model(), tiny.latent()
     before = torch.get_rng_state()
-    results = [find(model, latent)[1] for _ in range(2)]
+    results = [find(model, latent).heatmap for _ in range(2)]
+    drafts = [add(model, latent).draft for _ in range(2)]
     trajectory, _, _ = climb(model, latent)
-    denoise(model, trajectory, left_half(), how=replace(EDIT, background="noised"))
-    assert results[0].equal(results[1])
+    denoise(model, trajectory, left_half(), how=replace(EDIT, background="noised"), draft=drafts[0])
+    assert results[0].equal(results[1]) and drafts[0]["samples"].equal(drafts[1]["samples"])
     assert torch.get_rng_state().equal(before)
 
 
@@ -385,7 +467,207 @@ def test_the_clean_latent_is_on_the_wire_once():
 def test_a_noise_mask_in_the_latent_is_not_used():
     latent = tiny.latent()
     masked = {**latent, "noise_mask": torch.zeros(1, 64, 64)}
-    assert find(tiny.model(), masked)[1].equal(find(tiny.model(), latent)[1])
+    assert find(tiny.model(), masked).heatmap.equal(find(tiny.model(), latent).heatmap)
+
+
+# Kinds of edits, and drafts of what is added.
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("family", ALL)
+def test_an_addition_is_drafted_and_its_mask_is_read_off_the_draft(family, batch):
+    model, latent = tiny.model(family), tiny.latent(family, batch)
+    found = add(model, latent, family)
+    draft = found.draft["samples"]
+    assert found.kinds == ("addition",) * batch
+    assert draft.shape == latent["samples"].shape and draft.dtype == torch.float32 and draft.isfinite().all()
+    assert (draft != latent["samples"]).flatten(1).any(1).all()
+    again = find(model, found.draft, family)  # as if the draft were the picture
+    torch.testing.assert_close(found.heatmap, again.heatmap, rtol=1e-3, atol=1e-4)
+    assert not found.heatmap.isclose(find(model, latent, family).heatmap, rtol=1e-2).all()
+    assert set(found.mask.unique().tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("family", ALL)
+def test_going_on_from_a_draft_keeps_the_outside_bit_for_bit(family, batch):
+    model, latent = tiny.model(family), tiny.latent(family, batch)
+    draft = add(model, latent, family).draft
+    trajectory, _, _ = climb(model, latent, family)
+    edited, plain = (denoise(model, trajectory, left_half(), family, draft=given) for given in (draft, None))
+    assert edited.isfinite().all() and edited[..., 4:].equal(latent["samples"][..., 4:])
+    assert not edited[..., :4].isclose(latent["samples"][..., :4]).any(-1).all()
+    assert not edited[..., :4].isclose(plain[..., :4]).all()
+
+
+@pytest.mark.parametrize("family", ALL)
+def test_every_draft_of_a_batch_is_as_it_is_alone(family):
+    model, latent, how = tiny.model(family), tiny.latent(family, 3), replace(ADD, drafts=2)
+    together, alone = add(model, latent, family, how), add(model, {"samples": latent["samples"][1:2]}, family, how)
+    scale = float(alone.draft["samples"].std())
+    torch.testing.assert_close(together.draft["samples"][1:2], alone.draft["samples"], rtol=1e-3, atol=1e-4 * scale)
+    torch.testing.assert_close(together.heatmap[1:2], alone.heatmap, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["flux", "wan"])
+def test_in_a_batch_only_what_is_added_to_is_drafted(family):
+    """What a picture so bold says does not change with the noise, so the two texts agree about where."""
+    model, samples = tiny.model(family), tiny.latent(family, 2)["samples"]
+    samples = torch.cat([samples[:1], 20 * samples[1:]])
+    found = add(model, {"samples": samples}, family, replace(ADD, kind="auto"))
+    assert found.kinds == ("addition", "area")
+    assert found.agreement[0] < 0.75 < found.agreement[1]
+    draft = found.draft["samples"]
+    assert draft[1].equal(samples[1]) and not draft[0].isclose(samples[0]).all()
+    by_hand = add(model, {"samples": samples}, family)
+    assert by_hand.kinds == ("addition", "addition") and by_hand.draft["samples"][0].equal(draft[0])
+    assert by_hand.heatmap[0].equal(found.heatmap[0]) and not by_hand.heatmap[1].equal(found.heatmap[1])
+    undrafted = find(model, {"samples": samples}, family)
+    assert undrafted.heatmap[1].equal(found.heatmap[1]) and not undrafted.heatmap[0].equal(found.heatmap[0])
+    trajectory, _, _ = climb(model, {"samples": samples}, family)
+    edited, plain = (denoise(model, trajectory, left_half(), family, draft=given) for given in (found.draft, None))
+    assert edited[1].equal(plain[1]) and not edited[0].isclose(plain[0]).all()
+    assert edited[..., 4:].equal(samples[..., 4:])
+
+
+@pytest.mark.parametrize("kind", ["object", "area"])
+@pytest.mark.parametrize("family", ALL)
+def test_where_nothing_is_drafted_the_draft_is_the_very_input(family, kind):
+    latent = {**tiny.latent(family, 2), "batch_index": [3, 4]}
+    found = add(tiny.model(family), latent, family, replace(ADD, kind=kind))
+    assert found.kinds == (kind, kind)
+    assert found.draft["samples"].equal(latent["samples"]) and found.draft["batch_index"] == [3, 4]
+    none = add(tiny.model(family), latent, family, replace(ADD, drafts=0))
+    assert none.kinds == ("addition", "addition") and none.draft["samples"].equal(latent["samples"])
+
+
+@pytest.mark.parametrize("family", ["sd15", "sd3"])
+def test_a_draft_that_is_the_picture_is_none(family):
+    """So it can stay connected, whatever the texts ask for. All zeros is a picture too."""
+    model = tiny.model(family)
+    for latent in (tiny.latent(family, 2), {"samples": torch.zeros_like(tiny.latent(family)["samples"])}):
+        trajectory, _, _ = climb(model, latent, family)
+        edited, plain = (denoise(model, trajectory, left_half(), family, draft=given) for given in (latent, None))
+        assert edited.equal(plain)
+
+
+@pytest.mark.parametrize("family", ["sd15", "sd3"])
+def test_a_draft_of_the_all_zero_latent(family):
+    model, latent = tiny.model(family), {"samples": torch.zeros_like(tiny.latent(family)["samples"])}
+    draft = add(model, latent, family).draft
+    assert draft["samples"].isfinite().all() and draft["samples"].count_nonzero() > 0
+    trajectory, _, _ = climb(model, latent, family)
+    assert denoise(model, trajectory, left_half(), family, draft=draft)[..., 4:].count_nonzero() == 0
+
+
+@pytest.mark.parametrize("drafts", [0, 1, 3])
+def test_what_drafts_cost(drafts):
+    """Each is eight levels under the source text and the target text, guided at six, and a contrast on it."""
+    model, rows = watched(tiny.model())
+    add(model, tiny.latent(), how=replace(ADD, drafts=drafts))
+    judged = [2] * len(choosing.STRENGTHS) if drafts > 1 else []
+    assert rows.seen == [2] * 3 + drafts * ([2, 1] * 6 + [1, 1] * 2 + [2] * 3 + judged)
+
+
+def test_without_a_negative_text_nothing_is_drafted():
+    model, rows = watched(tiny.model())
+    found = find(model, tiny.latent(), how=ADD)
+    assert rows.seen == [2] * 3
+    assert found.draft["samples"].equal(tiny.latent()["samples"])
+    assert found.heatmap.equal(find(tiny.model(), tiny.latent()).heatmap)
+    unguided = find(model, tiny.latent(), how=replace(ADD, guidance=1.0))
+    assert rows.seen[3:] == [2] * 3 + [1, 1] * 8 + [2] * 3
+    assert not unguided.draft["samples"].equal(tiny.latent()["samples"])
+
+
+def test_drafts_differ_by_the_seed_and_by_the_negative_text():
+    model, latent = tiny.model(), tiny.latent()
+    cat, dog = tiny.text("a cat"), tiny.text("a dog")
+
+    def drafted(seed, words):
+        found = host.find_mask(model, latent, cat, dog, how=ADD, cut=RULE, seed=seed, negative=tiny.text(words))
+        return found.draft["samples"]
+
+    first = drafted(0, "")
+    assert first.equal(drafted(0, ""))
+    assert not first.isclose(drafted(1, "")).all() and not first.isclose(drafted(0, "blurred")).all()
+
+
+def test_more_drafts_keep_the_one_that_the_model_judges_best():
+    model, latent = tiny.model(), tiny.latent()
+    kept = [add(model, latent, how=replace(ADD, drafts=drafts)).draft["samples"] for drafts in (1, 2, 4)]
+    assert not all(each.equal(kept[0]) for each in kept[1:])
+
+
+def test_a_draft_is_gone_on_from_at_lower_levels_only():
+    """From half the noise, so that its place is kept."""
+    model, rows = watched(tiny.model())
+    latent, how = tiny.latent(), replace(EDIT, guided_above=0, tries=1)
+    trajectory, _, _ = climb(tiny.model(), latent, how=settings.InversionSettings())
+    draft = add(tiny.model(), latent).draft
+    denoise(model, trajectory, left_half(), how=how, draft=draft)
+    process = SamplingProcess.of(model)
+    entered = [sigma for sigma in trajectory.sigmas[1:] if sigma <= process.sigma_at(stages.ENTRY)]
+    assert 3 < len(entered) < len(trajectory.sigmas) - 3
+    assert rows.seen == [2] * len(entered)
+
+
+def test_a_sure_contrast_stops_after_two_draws_and_a_batch_does_not_change_that():
+    model, rows = watched(tiny.model("flux"))
+    samples, how = tiny.latent("flux", 2)["samples"], replace(FIND, draws=6, sure=0.8)
+    samples = torch.cat([samples[:1], 20 * samples[1:]])
+    alone = []
+    for image, passes in ((samples[:1], 6), (samples[1:], 2)):
+        rows.seen.clear()
+        alone.append(find(model, {"samples": image}, "flux", how))
+        assert rows.seen == [2] * passes
+    together = find(model, {"samples": samples}, "flux", how)
+    for i, one in enumerate(alone):
+        torch.testing.assert_close(together.heatmap[i], one.heatmap[0], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(together.agreement[i], one.agreement[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "factor"), [("object", 1.0), ("area", 0.5)])
+def test_a_kind_set_by_hand_says_how_the_mask_is_cut(kind, factor):
+    model, latent = tiny.model(), tiny.latent(batch=2)
+    texts, how = (tiny.text("a cat"), tiny.text("a dog")), replace(FIND, kind=kind)
+    auto, otsu = settings.CutSettings(), settings.CutSettings("otsu", factor)
+    masks = [host.find_mask(model, latent, *texts, how=how, cut=cut, seed=0).mask for cut in (auto, otsu)]
+    assert masks[0].equal(masks[1]) and 0 < masks[0].mean() < 1
+    ratio = settings.CutSettings("ratio")
+    by_rule = host.find_mask(model, latent, *texts, how=how, cut=ratio, seed=0)
+    assert by_rule.mask.equal(host.find_mask(model, latent, *texts, how=FIND, cut=ratio, seed=0).mask)
+
+
+@pytest.mark.parametrize("family", ALL)
+def test_room_widens_what_may_change_and_none_does_not(family):
+    model, latent = tiny.model(family), tiny.latent(family)
+    trajectory, _, _ = climb(model, latent, family)
+    plain, none, some = (denoise(model, trajectory, left_half(), family, room=room) for room in (0, 0, 16))
+    wider = denoise(model, trajectory, (torch.arange(64) < 48).float().expand(1, 64, 64), family)
+    picture = latent["samples"]
+    assert plain.equal(none) and plain[..., 4:].equal(picture[..., 4:])
+    assert some.equal(wider) and some[..., 6:].equal(picture[..., 6:])
+    assert not some[..., 4:6].isclose(picture[..., 4:6]).any(-1).all()
+
+
+def test_room_is_for_each_mask_of_a_batch_and_most_of_a_picture_needs_none():
+    model, latent = tiny.model(), tiny.latent(batch=2)
+    trajectory, _, _ = climb(model, latent)
+    masks = torch.cat([left_half(), (torch.arange(64) < 40).float().expand(1, 64, 64)])
+    edited = denoise(model, trajectory, masks, room=8)
+    for each, cells in zip(zip(edited, latent["samples"], strict=True), (5, 5), strict=True):
+        assert each[0][..., cells:].equal(each[1][..., cells:])
+        assert not each[0][..., cells - 1].isclose(each[1][..., cells - 1]).any()
+
+
+@pytest.mark.parametrize("family", ["sd15", "sd3"])
+def test_drafts_in_bfloat16(family):
+    latent = tiny.latent(family)
+    exact, rounded = (add(tiny.model(family, dtype), latent, family) for dtype in (torch.float32, torch.bfloat16))
+    change = [found.draft["samples"] - latent["samples"] for found in (exact, rounded)]
+    assert rounded.draft["samples"].dtype == torch.float32
+    assert float((change[1] - change[0]).abs().mean() / change[0].abs().mean()) < 0.2
 
 
 # Video: latents [B, C, T, h, w].
@@ -393,11 +675,12 @@ def test_a_noise_mask_in_the_latent_is_not_used():
 
 def test_a_video_gets_one_mask_of_what_changes_in_any_frame():
     model, latent = tiny.model("wan"), tiny.latent("wan", 2)
-    mask, heatmap = find(model, latent, "wan")
+    found = find(model, latent, "wan")
+    mask, heatmap = found.mask, found.heatmap
     assert mask.shape == heatmap.shape == (2, 64, 64)
 
     def loop(bound, x0, on_step):
-        return look(bound, x0, FIND, draws.Draws.of(0))
+        return look(bound, x0, replace(FIND, drafts=0), draws.Draws.of(0)).heatmap
 
     texts = {"source": tiny.text("a cat", "wan"), "target": tiny.text("a dog", "wan")}
     frames = guider.run(model, latent["samples"], texts, SamplingProcess.of(model), (0.0, 0.5), loop)  # [B, T, h, w]
@@ -410,7 +693,11 @@ def test_a_video_gets_one_mask_of_what_changes_in_any_frame():
 def test_a_single_frame_needs_no_time_axis():
     """As a picture's VAE hands it to a video model."""
     latent = {"samples": tiny.latent("wan")["samples"][:, :, 0]}
-    assert find(tiny.model("wan"), latent, "wan")[0].shape == (1, 64, 64)
+    assert find(tiny.model("wan"), latent, "wan").mask.shape == (1, 64, 64)
+    trajectory, _, _ = climb(tiny.model("wan"), latent, "wan")
+    draft = add(tiny.model("wan"), latent, "wan").draft
+    edited = denoise(tiny.model("wan"), trajectory, left_half(), "wan", draft=draft)
+    assert edited[:, :, 0, ..., 4:].equal(latent["samples"][..., 4:])
 
 
 def test_video_masks_for_all_frames_or_for_each():
@@ -429,9 +716,9 @@ def test_video_masks_for_all_frames_or_for_each():
 
 def test_equal_texts_give_an_empty_mask_and_a_warning(caplog):
     same = tiny.text("a"), tiny.text("a")
-    mask, heatmap = host.find_mask(tiny.model(), tiny.latent(), *same, how=FIND, cut=RULE, seed=0)
-    assert mask.count_nonzero() == 0
-    assert heatmap.abs().max() < 1e-4
+    found = host.find_mask(tiny.model(), tiny.latent(), *same, how=FIND, cut=RULE, seed=0)
+    assert found.mask.count_nonzero() == 0
+    assert found.heatmap.abs().max() < 1e-4
     assert "the two texts make no difference" in caplog.text
 
 
@@ -442,11 +729,11 @@ def test_a_text_that_is_not_in_force_at_the_contrasts_level_is_an_error():
         host.find_mask(tiny.model(), tiny.latent(), tiny.text("a cat"), late, how=FIND, cut=RULE, seed=0)
 
 
-def test_an_empty_mask_gives_the_picture_and_a_warning(caplog):
+def test_an_empty_mask_gives_the_picture():
     trajectory, _, _ = climb(tiny.model(), tiny.latent())
-    edited = denoise(tiny.model(), trajectory, torch.zeros(1, 64, 64))
-    assert edited.equal(tiny.latent()["samples"])
-    assert "the mask is empty" in caplog.text
+    for given in ({}, {"room": 16}, {"draft": add(tiny.model(), tiny.latent()).draft}):
+        edited = denoise(tiny.model(), trajectory, torch.zeros(1, 64, 64), **given)
+        assert edited.equal(tiny.latent()["samples"])
 
 
 def test_latents_of_another_family_are_refused():
@@ -468,6 +755,8 @@ def test_nan_predictions_are_errors_that_name_half_precision():
         find(model, tiny.latent())
     with pytest.raises(ValueError, match="fp16"):
         climb(model, tiny.latent())
+    with pytest.raises(ValueError, match="fp16"):
+        denoise(model, climb(tiny.model(), tiny.latent())[0], left_half())
 
 
 def test_nested_latents_are_refused():
@@ -506,6 +795,29 @@ def test_the_source_background_needs_the_source_text():
     trajectory, _, _ = climb(tiny.model(), tiny.latent())
     with pytest.raises(ValueError, match="connect the source conditioning"):
         denoise(tiny.model(), trajectory, left_half(), how=replace(EDIT, background="source"))
+
+
+@pytest.mark.parametrize("draft", [tiny.latent(batch=3), tiny.latent("sd3"), {"samples": torch.zeros(1, 4, 8, 16)}])
+def test_drafts_of_another_picture_are_refused(draft):
+    trajectory, _, _ = climb(tiny.model(), tiny.latent())
+    said = r"the draft is \[\d, \d+, 8, \d+\] but the inverted picture is \[1, 4, 8, 8\]"
+    with pytest.raises(ValueError, match=f"{said}; connect the draft that DiffEdit Mask made of this picture"):
+        denoise(tiny.model(), trajectory, left_half(), draft=draft)
+
+
+def test_a_draft_of_nan_is_an_error():
+    trajectory, _, _ = climb(tiny.model(), tiny.latent())
+    with pytest.raises(ValueError, match="NaN"):
+        denoise(tiny.model(), trajectory, left_half(), draft={"samples": torch.full((1, 4, 8, 8), torch.nan)})
+
+
+def test_a_text_that_is_not_in_force_at_a_drafts_levels_is_an_error():
+    """It is in force where the contrast asks, but at the noisier levels of a draft ComfyUI would predict 0 for it."""
+    late = tiny.text("a dog", start_percent=0.3, end_percent=1.0)
+    cat, empty = tiny.text("a cat"), tiny.text("")
+    host.find_mask(tiny.model(), tiny.latent(), cat, late, how=FIND, cut=RULE, seed=0)
+    with pytest.raises(ValueError, match=r"target text is not in force at noise level"):
+        host.find_mask(tiny.model(), tiny.latent(), cat, late, how=ADD, cut=RULE, seed=0, negative=empty)
 
 
 def test_a_flow_model_cannot_start_from_pure_noise():

@@ -24,7 +24,8 @@ Draws = pack("diffedit_core.draws").Draws
 look = pack("diffedit_core.stages").look
 settings = pack("diffedit_core.settings")
 
-FIND = settings.ContrastSettings(draws=2)
+FIND = settings.ContrastSettings(draws=2, sure=1)
+ADD = replace(FIND, kind="addition", drafts=1, guidance=3.0)
 CLIMB = settings.InversionSettings(steps=5, strength=0.6)
 EDIT = settings.DecodingSettings(guidance=3.0, soft=False)
 MASK = (torch.arange(64) < 32).float().expand(1, 64, 64)
@@ -121,16 +122,28 @@ CHANGES = [
 
 
 def heat(model, latent, source, target):
-    return host.find_mask(model, latent, source, target, how=FIND, cut=settings.CutSettings(), seed=0)[1]
+    return host.find_mask(model, latent, source, target, how=FIND, cut=settings.CutSettings(), seed=0).heatmap
 
 
 def results(model, texts) -> dict[str, torch.Tensor]:
     source, target, empty = texts
     latent = tiny.latent()
     heatmap = heat(model, latent, source, target)
+    add = {"how": ADD, "cut": settings.CutSettings(), "negative": empty}
+    added = host.find_mask(model, latent, source, target, seed=0, **add)
     trajectory, _, _ = host.invert_picture(model, latent, empty, how=CLIMB)
-    edited = host.masked_denoise(model, trajectory, MASK, target, empty, how=EDIT, seed=0)
-    return {"heatmap": heatmap, "trajectory": trajectory.noisy_model_latents[-1], "edited": edited["samples"]}
+    edited, gone_on = (
+        host.masked_denoise(model, trajectory, MASK, target, empty, how=EDIT, seed=0, source=source, draft=draft)
+        for draft in (None, added.draft)
+    )
+    return {
+        "heatmap": heatmap,
+        "draft": added.draft["samples"],
+        "heatmap of the draft": added.heatmap,
+        "trajectory": trajectory.noisy_model_latents[-1],
+        "edited": edited["samples"],
+        "gone on from the draft": gone_on["samples"],
+    }
 
 
 def texts() -> list[list]:
@@ -164,7 +177,8 @@ def test_each_changes_every_result_and_leaves_the_model_as_it_was(change):
     for name in plain:
         assert changed[name].isfinite().all(), name
         assert float((changed[name] - plain[name]).abs().max()) > 1e-3, name
-    assert changed["edited"][..., 4:].equal(plain["edited"][..., 4:])  # the picture's own
+    for name in ("edited", "gone on from the draft"):
+        assert changed[name][..., 4:].equal(plain[name][..., 4:])  # the picture's own
     mm.unload_all_models()
     assert state(changed_model) == changed_before
     assert state(model) == before
@@ -226,7 +240,7 @@ def test_draws_that_go_together_meet_their_own_images_conditions(family):
 
     def loop(bound, x0, on_step):
         bound = replace(bound, chunk=chunk)
-        return look(bound, x0, replace(FIND, draws=5), Draws.of(0))
+        return look(bound, x0, replace(FIND, draws=5, drafts=0), Draws.of(0)).heatmap
 
     for chunk in (1, 3):
         conditionings = {"source": source, "target": target}

@@ -7,8 +7,10 @@ import asyncio
 import inspect
 import logging
 import math
+import re
 import textwrap
 import typing
+from dataclasses import replace
 
 import comfy.samplers
 import folder_paths
@@ -17,6 +19,7 @@ import tiny
 import torch
 from conftest import pack
 
+kinds = pack("diffedit_core.kinds")
 masks = pack("diffedit_core.masks")
 toybox = pack("diffedit_core.toybox")
 refine = pack("diffedit_core.refine")
@@ -106,14 +109,14 @@ def test_execute_takes_keywords_only_and_says_what_they_are(name):
     typing.get_type_hints(NODES[name].execute)  # they are there when ComfyUI's own types change
 
 
-EDIT, FAST = settings.EditSettings(), settings.FAST_EDIT
+EDIT, FAST = settings.EditSettings(), settings.FASTDIFFEDIT
 KNOBS_OF = {
     "DiffEditMask": {"": EDIT.mask.contrast, "rule": EDIT.mask.cut},
     "FastMask": {"strength": FAST.mask.contrast, "draws": FAST.mask.contrast},
     "DDIMInvert": {"": EDIT.inversion},
-    "MaskedDenoise": {"": EDIT.decoding},
+    "MaskedDenoise": {"": EDIT.decoding, "room": EDIT},
     "MaskRefine": {"": refine.Refinement()},
-    "PasteBack": {"rim": EDIT},
+    "PasteBack": {"rim": EDIT, "room": replace(EDIT, room=0)},
 }
 """Whose knobs a node shows, by widget; "" stands for every other knob of these settings."""
 
@@ -192,11 +195,49 @@ def test_mask_refine_has_every_operation_and_its_defaults_do_nothing():
 def test_mask_nodes(name, family, temp_folder):
     texts = {"source": tiny.text("a cat", family), "target": tiny.text("a dog", family)}
     output = run(name, model=tiny.model(family), latent=tiny.latent(family, 3), **texts, draws=2)
-    mask, heatmap = output.args
+    mask, heatmap, *draft = output.args
     assert mask.shape == heatmap.shape == (3, 64, 64)
     share = f"{100 * float(mask.mean()):.1f} % of the picture"
-    assert output.ui["text"] == (masks.advice(mask) or share,)
+    if name == "DiffEditMask":
+        assert draft[0]["samples"].equal(tiny.latent(family, 3)["samples"])  # no negative text, so nothing is drafted
+    else:
+        assert not draft
+        assert output.ui["text"] == (masks.advice(mask) or share,)
     assert [(temp_folder / shown["filename"]).exists() for shown in output.ui["images"]] == [True] * 3
+
+
+WORDS = {
+    "object": "one place changes",
+    "area": "a large area changes",
+    "addition": "the two texts do not say where: one place was chosen, another seed chooses another",
+}
+
+
+@pytest.mark.parametrize("kind", WORDS)
+def test_the_kind_of_edit_is_said_on_the_node_in_words(kind):
+    texts = {"source": tiny.text("a cat"), "target": tiny.text("a dog"), "negative": tiny.text("")}
+    output = run("DiffEditMask", model=tiny.model(), latent=tiny.latent(), **texts, kind=kind, rule="top", sure=1.0)
+    share, words = output.ui["text"][0].split(": ", 1)
+    assert share == "20.0 % of the picture"
+    found = re.fullmatch(rf"{WORDS[kind]} \(the draws of noise agree to (-?\d\.\d\d)\)", words)
+    assert found and -1 <= float(found[1]) < kinds.AGREEMENT
+
+
+def test_an_area_may_be_most_of_the_picture():
+    """For another kind it is advised against; the advice stands instead of the words."""
+    texts = {"source": tiny.text("a cat"), "target": tiny.text("a dog")}
+    given = {"model": tiny.model(), "latent": tiny.latent(), **texts, "rule": "top", "value": 0.9}
+    said = {kind: run("DiffEditMask", **given, kind=kind).ui["text"][0] for kind in ("object", "area")}
+    assert said["area"].startswith("90.0 % of the picture: a large area changes")
+    assert said["object"].startswith("the mask covers 90 % of the picture; let the two texts differ")
+
+
+def test_where_nothing_is_drafted_for_want_of_a_negative_text_the_node_says_so():
+    texts = {"source": tiny.text("a cat"), "target": tiny.text("a dog")}
+    output = run("DiffEditMask", model=tiny.model(), latent=tiny.latent(), **texts, kind="addition", rule="top")
+    assert output[2]["samples"].equal(tiny.latent()["samples"])
+    assert "one place was chosen" not in output.ui["text"][0]
+    assert "negative" in output.ui["text"][0]
 
 
 def test_equal_texts_are_said_on_the_node():
@@ -210,7 +251,13 @@ def test_equal_texts_are_said_on_the_node():
 def test_refining_the_heatmap_by_a_rule_cuts_the_same_mask(rule):
     """So a graph can keep the heatmap and turn the rule without a model."""
     texts = {"source": tiny.text("a cat"), "target": tiny.text("a dog")}
-    mask, heatmap = run("DiffEditMask", model=tiny.model(), latent=tiny.latent(), **texts, draws=2, rule=rule).args
+    mask, heatmap, _ = run("DiffEditMask", model=tiny.model(), latent=tiny.latent(), **texts, draws=2, rule=rule).args
+    assert run("MaskRefine", mask=heatmap, rule=rule)[0].equal(mask)
+    drafted = {"kind": "addition", "drafts": 1, "negative": tiny.text("")}
+    mask, heatmap, draft = run(
+        "DiffEditMask", model=tiny.model(), latent=tiny.latent(), **texts, draws=2, rule=rule, **drafted
+    ).args
+    assert not draft["samples"].equal(tiny.latent()["samples"])
     assert run("MaskRefine", mask=heatmap, rule=rule)[0].equal(mask)
 
 
@@ -223,9 +270,42 @@ def test_inverting_and_denoising(family):
     assert error > 0 and inverted.ui == {"text": (f"round trip error {error:.2%}",)}
     mask = (torch.arange(64) < 32).float().expand(1, 64, 64)
     texts = {"target": tiny.text("a dog", family), "negative": empty}
-    edited = run("MaskedDenoise", model=model, trajectory=trajectory, mask=mask, **texts)[0]["samples"]
+    edited, roomy = (
+        run("MaskedDenoise", model=model, trajectory=trajectory, mask=mask, **texts, **room)[0]["samples"]
+        for room in ({"room": 0}, {})
+    )
     assert edited[..., 5:].equal(latent["samples"][..., 5:])
     assert not edited.isclose(latent["samples"]).all()
+    assert roomy[..., 6:].equal(latent["samples"][..., 6:]) and not roomy[..., 5].equal(latent["samples"][..., 5])
+
+
+@pytest.mark.parametrize("family", list(tiny.FAMILIES))
+def test_adding_a_thing(family):
+    """As in the graphs: the draft goes from one node to the other."""
+    model, latent, empty = tiny.model(family), tiny.latent(family, 2), tiny.text("", family)
+    texts = {"source": tiny.text("a cat", family), "target": tiny.text("a dog", family), "negative": empty}
+    how = {"kind": "addition", "drafts": 1, "draws": 2}
+    found = run("DiffEditMask", model=model, latent=latent, **texts, **how)
+    mask, _, draft = found.args
+    assert draft["samples"].isfinite().all() and not draft["samples"].isclose(latent["samples"]).all()
+    assert mask.shape == (2, 64, 64)
+    trajectory = run("DDIMInvert", model=model, latent=latent, conditioning=empty, steps=5, strength=0.6)[0]
+    half = (torch.arange(64) < 32).float().expand(1, 64, 64)
+    given = {"model": model, "trajectory": trajectory, "mask": half, **texts, "tries": 1, "room": 0}
+    edited, plain, same = (run("MaskedDenoise", **given, draft=each)[0] for each in (draft, None, latent))
+    assert edited["samples"][..., 5:].equal(latent["samples"][..., 5:])
+    assert not edited["samples"].isclose(plain["samples"]).all()
+    assert same["samples"].equal(plain["samples"])
+
+
+def test_an_empty_mask_is_said_on_the_node_that_edits():
+    model, latent, empty = tiny.model(), tiny.latent(), tiny.text("")
+    trajectory = run("DDIMInvert", model=model, latent=latent, conditioning=empty, steps=5, strength=0.6)[0]
+    given = {"model": model, "trajectory": trajectory, "target": tiny.text("a dog"), "negative": empty, "tries": 1}
+    output = run("MaskedDenoise", **given, mask=torch.zeros(1, 64, 64))
+    assert output[0]["samples"].equal(latent["samples"])
+    assert "the mask is empty" in output.ui["text"][0]
+    assert run("MaskedDenoise", **given, mask=half()).ui is None
 
 
 def picture(height=64, width=64, seed=0):
@@ -252,6 +332,83 @@ def test_paste_back_puts_what_the_vae_cropped_where_it_was():
     assert everything[0][rest].equal(original[0][rest])
     whole = run("PasteBack", original=original, edited=edited, mask=torch.ones(1, 67, 85), rim=0.0)[0]
     assert whole.equal(everything)
+
+
+def blot(shown, top, left, height, width, value):
+    """The picture with a rectangle of one colour in it."""
+    drawn = shown.clone()
+    drawn[:, top : top + height, left : left + width] = value
+    return drawn
+
+
+def square(top, left, height, width, size=(64, 64)):
+    return blot(torch.zeros(1, *size), top, left, height, width, 1.0)
+
+
+def test_paste_back_with_room_takes_what_changed_around_the_mask_and_nothing_else():
+    """The mask's square came out wider to the right. A speck apart from it does not count, nor a change far off."""
+    original = 0.5 + 0.01 * picture()
+    edited = blot(original, 20, 20, 12, 18, 1.0)  # 6 columns beyond the mask
+    faint = blot(edited, 10, 24, 2, 2, 0.7)  # in the room, weak, and apart
+    faint = blot(faint, 50, 50, 8, 8, 1.0)  # out of the room
+    mask = square(20, 20, 12, 12)
+    pasted = run("PasteBack", original=original, edited=faint, mask=mask, rim=0.0, room=8)[0]
+    shown = square(20, 20, 12, 18)[0] > 0
+    assert pasted[0][shown].equal(edited[0][shown])
+    beyond = square(18, 18, 16, 22)[0] == 0  # what changed is grown by a pixel
+    assert pasted[0][beyond].equal(original[0][beyond])
+    wide = blot(original, 20, 20, 12, 30, 1.0)  # wider than the room
+    pasted = run("PasteBack", original=original, edited=wide, mask=mask, rim=0.0, room=8)[0]
+    assert pasted[:, :, 40:].equal(original[:, :, 40:]) and pasted[:, 20:32, 32:40].equal(wide[:, 20:32, 32:40])
+
+
+def test_paste_back_without_room_is_the_mask_alone():
+    original, edited = picture(), picture(seed=1)
+    pasted = run("PasteBack", original=original, edited=edited, mask=half(), rim=0.0)[0]
+    assert pasted.equal(torch.lerp(original, edited, half()[..., None]))
+    assert run("PasteBack", original=original, edited=edited, mask=half(), rim=0.0, room=0)[0].equal(pasted)
+    assert not run("PasteBack", original=original, edited=edited, mask=half(), rim=0.0, room=8)[0].equal(pasted)
+
+
+def test_paste_back_takes_nothing_that_a_vae_changes_by_the_way():
+    original = 0.5 + 0.01 * picture()
+    decoded = original + 0.08 * (picture(seed=1) - 0.5)
+    edited = blot(decoded, 20, 20, 12, 18, 1.0)
+    pasted = run("PasteBack", original=original, edited=edited, mask=square(20, 20, 12, 12), rim=0.0, room=8)[0]
+    beyond = square(18, 18, 16, 22)[0] == 0
+    assert pasted[0][beyond].equal(original[0][beyond])
+    shown = square(20, 20, 12, 18)[0] > 0
+    assert pasted[0][shown].equal(edited[0][shown])
+
+
+def test_paste_back_with_room_puts_what_the_vae_cropped_where_it_was():
+    original = 0.5 + 0.01 * picture(67, 85)
+    edited = blot(original[:, 1:65, 2:82], 20, 20, 12, 18, 1.0)
+    given = {"original": original, "edited": edited, "rim": 0.0, "room": 8}
+    small = run("PasteBack", **given, mask=square(20, 20, 12, 12, (64, 80)))[0]
+    assert small.shape == (1, 67, 85, 3)
+    assert small[:, 21:33, 22:40].equal(edited[:, 20:32, 20:38])
+    beyond = square(19, 20, 16, 22, (67, 85))[0] == 0
+    assert small[0][beyond].equal(original[0][beyond])
+    assert run("PasteBack", **given, mask=square(21, 22, 12, 12, (67, 85)))[0].equal(small)
+
+
+def test_paste_back_with_room_for_a_batch_of_edits():
+    original = 0.5 + 0.01 * picture()
+    edits = torch.cat([blot(original, 20, 20, 12, 18, 1.0), blot(original, 20, 14, 12, 18, 1.0)])
+    mask = square(20, 20, 12, 12)
+    together = run("PasteBack", original=original, edited=edits, mask=mask, room=8)[0]
+    assert together.shape == (2, 64, 64, 3)
+    for i in range(2):
+        alone = run("PasteBack", original=original, edited=edits[i : i + 1], mask=mask, room=8)[0]
+        assert together[i].equal(alone[0])
+    one_edit = run("PasteBack", original=original, edited=edits[:1], mask=mask.expand(2, -1, -1), room=8)[0]
+    assert one_edit[0].equal(together[0]) and one_edit[1].equal(together[0])
+    each = torch.cat([mask, square(20, 20, 6, 6)])
+    batch = run("PasteBack", original=original.expand(2, -1, -1, -1), edited=edits, mask=each, room=8)[0]
+    assert batch[0].equal(together[0])
+    with pytest.raises(ValueError, match="2 edited pictures and 3 masks do not fit together"):
+        run("PasteBack", original=original, edited=edits, mask=mask.expand(3, -1, -1), room=8)
 
 
 def test_the_crop_is_comfyuis_own():

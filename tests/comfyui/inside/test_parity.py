@@ -70,10 +70,10 @@ def test_text_encoder_and_autoencoder(loaded, folder):
 
 def test_heatmaps(case, loaded):
     model, expected = case
-    how = settings.ContrastSettings(draws=4, statistic="mean_abs")
+    how = settings.ContrastSettings(draws=4, statistic="mean_abs", paired=False, sure=1)
     latent = {"samples": expected["latent"] / SCALE}
     texts = (text(loaded[1], SOURCE), text(loaded[1], TARGET))
-    _, heatmap = host.find_mask(model, latent, *texts, how=how, cut=settings.CutSettings(), seed=3)
+    heatmap = host.find_mask(model, latent, *texts, how=how, cut=settings.CutSettings(), seed=3).heatmap
     assert float(expected["heatmap"].std()) > 5e-3  # there is something to agree on
     size = heatmap.shape[-2:]
     fitted = pack("diffedit_core.masks").fit(expected["heatmap"], size)
@@ -90,9 +90,44 @@ def test_trajectories_and_edits(case, loaded):
     whole = inverted.above(model.get_model_object("process_latent_in")(inverted.picture["samples"]))
     torch.testing.assert_close(whole.latents, expected["trajectory"], rtol=1e-4, atol=1e-4)
     mask = (torch.arange(128) < 64).float().expand(1, 128, 128)
-    edit = settings.DecodingSettings(guidance=3.0, rounds=2, tries=3, soft=False)
+    edit = settings.DecodingSettings(guidance=3.0, guided_above=0, tries=3, soft=False)
     edited = host.masked_denoise(model, inverted, mask, target, empty, how=edit, seed=3, source=source)["samples"]
     torch.testing.assert_close(edited * SCALE, expected["edited"], rtol=1e-4, atol=3e-4)
+
+
+@pytest.mark.parametrize(("name", "kind", "drafts"), [("look", "auto", 0), ("added", "addition", 2)])
+def test_looks_and_drafts(case, loaded, name, kind, drafts):
+    """What was found in the picture, and in the better of two drafts of it."""
+    model, expected = case[0], case[1][name]
+    latent = {"samples": case[1]["latent"] / SCALE}
+    texts = (text(loaded[1], SOURCE), text(loaded[1], TARGET))
+    how = settings.ContrastSettings(draws=4, guidance=3.0, kind=kind, drafts=drafts)
+    given = {"how": how, "cut": settings.CutSettings(), "seed": 3, "negative": text(loaded[1], "")}
+    found = host.find_mask(model, latent, *texts, **given)
+    assert found.kinds == expected["kinds"]
+    torch.testing.assert_close(found.agreement, expected["agreement"], rtol=0, atol=1e-4)
+    fitted = pack("diffedit_core.masks").fit(expected["heatmap"], found.heatmap.shape[-2:])
+    torch.testing.assert_close(found.heatmap, fitted, rtol=0, atol=3e-4)
+    if drafts:
+        draft = found.draft["samples"] * SCALE
+        assert not draft.isclose(case[1]["latent"], atol=0.01).all()
+        torch.testing.assert_close(draft, expected["draft"], rtol=1e-4, atol=1e-3)
+    else:
+        assert found.draft["samples"].equal(latent["samples"])
+
+
+def test_edits_that_go_on_from_a_draft(case, loaded):
+    model, expected = case
+    latent, draft = ({"samples": each / SCALE} for each in (expected["latent"], expected["added"]["draft"]))
+    source, target, empty = (text(loaded[1], words) for words in (SOURCE, TARGET, ""))
+    how = settings.InversionSettings(steps=20, strength=0.6, iterations=1)
+    inverted, _, _ = host.invert_picture(model, latent, source, how=how)
+    mask = (torch.arange(128) < 64).float().expand(1, 128, 128)
+    edit = settings.DecodingSettings(guidance=3.0, tries=3, soft=False)
+    given = {"how": edit, "seed": 3, "source": source, "draft": draft}
+    edited = host.masked_denoise(model, inverted, mask, target, empty, **given)["samples"]
+    torch.testing.assert_close(edited * SCALE, expected["gone on"], rtol=1e-4, atol=3e-4)
+    assert not expected["gone on"].isclose(expected["edited"], atol=0.01).all()
 
 
 def test_an_installation_without_the_model_says_so(tmp_path, monkeypatch):
