@@ -143,33 +143,21 @@ def ledits_pipeline(host: DiffusersHost) -> Any:
     return pipe
 
 
-def ledits(
-    host: DiffusersHost,
-    batch: Batch,
-    seed: int,
-    *,
-    skip: float = 0.15,
-    guidance: tuple[float, float] = (5.0, 5.0),
-    cuts: tuple[float, float] = (0.9, 0.9),
-    with_source: bool = True,
-) -> tuple[Tensor, None]:
-    """LEDITS++ (Brack et al. 2023)."""
+def ledits(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, None]:
+    """LEDITS++ (Brack et al. 2023) with the pipeline's defaults in 50 steps: away from the source text, to the target.
+
+    Its mask is the one of the noise estimates alone. Meeting it with cross-attention, the default, takes attention at a
+    quarter of the latent's size, and the bundled UNet has none below a half: the pipeline would stop with an error.
+    """
     pipe, processors = ledits_pipeline(host), host.unet.attn_processors
 
     def run(i: int) -> Tensor:
-        task = batch.tasks[i]
-        pipe.invert(
-            image=_chw(batch.pictures[i : i + 1]),
-            source_prompt=task.source if with_source else "",
-            num_inversion_steps=50,
-            skip=skip,
-            generator=torch.Generator().manual_seed(seed),
-        )
+        task, generator = batch.tasks[i], torch.Generator().manual_seed(seed)
+        picture = _chw(batch.pictures[i : i + 1])
+        pipe.invert(image=picture, source_prompt=task.source, num_inversion_steps=50, skip=0.15, generator=generator)
         result = pipe(
             editing_prompt=[task.source, task.target],
             reverse_editing_direction=[True, False],
-            edit_guidance_scale=list(guidance),
-            edit_threshold=list(cuts),
             use_intersect_mask=False,
             output_type="np",
         ).images
@@ -178,53 +166,70 @@ def ledits(
     try:
         return _counted(host, lambda: torch.cat([run(i) for i in range(len(batch.tasks))])), None
     finally:
-        host.unet.set_attn_processor(processors)  # its inversion leaves slower ones behind
+        host.unet.set_attn_processor(processors)  # the pipeline leaves slower ones behind
 
 
-def ddpm_inversion(
-    host: DiffusersHost, batch: Batch, seed: int, *, steps: int = 100, skip: int = 36, guidance: float = 15.0
-) -> tuple[Tensor, None]:
-    """Edit-friendly DDPM inversion (Huberman-Spiegelglas et al. 2023)."""
+def ddpm_inversion(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, None]:
+    """Edit-friendly DDPM inversion (Huberman-Spiegelglas et al. 2023), as its code has it for Stable Diffusion.
+
+    100 levels of which the noisiest 36 are skipped, guidance 3.5 up and 15 down. The noise maps of the skipped levels
+    are not computed, since nothing reads them; the last step has no noise.
+    """
     texts, noise = host.bind(source=batch.source, target=batch.target), seeded_noise(seed)
-    source, target = texts.denoiser("source", 3.5), texts.denoiser("target", guidance)
-    sigmas = host.sigmas(steps)[: steps - skip + 1]
-    known = [host.process.add(batch.x0, noise(i, batch.x0.shape[1:]), sigma) for i, sigma in enumerate(sigmas)]
+    source, target = texts.denoiser("source", 3.5), texts.denoiser("target", 15.0)
+    sigmas = host.sigmas(100)[: 100 - 36 + 1]
+    draws = (noise(i, batch.x0.shape[1:]).to(batch.x0) for i in range(len(sigmas)))
+    known = [host.process.add(batch.x0, draw, sigma) for draw, sigma in zip(draws, sigmas, strict=True)]
     x = known[-1]
     for level in range(len(sigmas) - 1, 0, -1):
         sigma, share = sigmas[level], (sigmas[level - 1] / sigmas[level]) ** 2
-        x = torch.lerp(target(x, sigma), x, share)  # the mean of what is below, in sigma units
+        x = torch.lerp(target(x, sigma), x, share)  # DDPM's mean for the level below, in sigma units
         if share > 0:
             x = x + known[level - 1] - torch.lerp(source(known[level], sigma), known[level], share)
     return host.decode(x), None
 
 
-def flow_edit(
-    host: DiffusersHost, batch: Batch, seed: int, *, steps: int = 50, used: int = 33, guidance: float = 13.5
-) -> tuple[Tensor, None]:
-    """FlowEdit (Kulikov et al. 2024)."""
+def flow_edit(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, None]:
+    """FlowEdit (Kulikov et al. 2024) with its settings for SD3: the lower 33 of 50 levels, guidance 3.5 and 13.5."""
     texts = host.bind(source=batch.source, target=batch.target)
-    source, target = texts.denoiser("source", 3.5), texts.denoiser("target", guidance)
-    sigmas = host.sigmas(steps)[: used + 1]
-    return host.decode(draft(source, target, batch.x0, host.process, sigmas, noise=seeded_noise(seed))), None
+    source, target = texts.denoiser("source", 3.5), texts.denoiser("target", 13.5)
+    latent = draft(source, target, batch.x0, host.process, host.sigmas(50)[:34], noise=seeded_noise(seed))
+    return host.decode(latent), None
 
 
-def lanpaint(
-    host: DiffusersHost, batch: Batch, seed: int, mask: Tensor, *, steps: int = 30, guidance: float = 7.5
-) -> tuple[Tensor, Tensor]:
-    """LanPaint (Zheng et al. 2025)."""
-    clean, shape, draws = batch.x0, batch.x0.shape[1:], map(seeded_noise(seed), count(), repeat(batch.x0.shape[1:]))
-    denoise = host.bind(target=batch.target).denoiser("target", guidance)
-    hole = cells(mask, (shape[-2], shape[-1]), soft=False)[:, None]
-    sigmas = host.sigmas(steps)
-    x = host.process.add(clean, next(draws), sigmas[-1])
+def lanpaint(host: DiffusersHost, batch: Batch, seed: int, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """LanPaint (Zheng et al. 2025) in the hole that the mask [B, H, W] leaves: 30 steps, each with up to 5 inner ones.
+
+    Each level begins with the picture at that level's noise around the hole, as inpainting does in ComfyUI: without it
+    the surroundings lose noise, and fewer edits succeed.
+    """
+    clean, hole = batch.x0, cells(mask, (batch.x0.shape[-2], batch.x0.shape[-1]), soft=False)[:, None].to(batch.x0)
+    denoise, sigmas = host.bind(target=batch.target).denoiser("target", 7.5), host.sigmas(30)
+    draws = (draw.to(clean) for draw in map(seeded_noise(seed), count(), repeat(clean.shape[1:])))
+    around = next(draws)
+    x = host.process.add(clean, around, sigmas[-1])
     for sigma, below in pairwise(reversed(sigmas)):
-        pace = 0.2 * (1 + sigma**-2) * (1 + 5 * (1 - hole))
-        for _ in range(round(5 * sigma**2 / (1 + sigma**2))):
+        x = torch.lerp(host.process.add(clean, around, sigma), x, hole)
+        pace, x0 = 0.2 * (1 + sigma**-2), x
+        for i in range(round(5 * sigma**2 / (1 + sigma**2))):
+            if i:  # half a step by the last prediction, half by the newest
+                x = _langevin(x, x0, clean, hole, sigma, pace / 2, next(draws))
             x0 = denoise(x, sigma)
-            centre = torch.lerp(clean + 5 * (clean - x0), x0, hole)
-            x = torch.lerp(centre, x, (-pace).exp()) + sigma * (1 - (-2 * pace).exp()).sqrt() * next(draws)
+            x = _langevin(x, x0, clean, hole, sigma, pace / 2 if i else pace, next(draws))
         x = step(x, torch.lerp(clean, denoise(x, sigma), hole), sigma, below)
     return paste(batch.pictures, host.decode(x), mask, 1.0), mask
+
+
+def _langevin(x: Tensor, x0: Tensor, clean: Tensor, hole: Tensor, sigma: float, pace: float, noise: Tensor) -> Tensor:
+    """A Langevin step at one level. In the hole the drift is x0 - x, with x0 held still while x moves.
+
+    Around it the drift is clean + 5 (clean - x0) - x, taken as 6 (clean - x) + 5 (x - x0) with x - x0 held still. Were
+    x0 held still there, x would soon be infinite.
+    """
+    pull = 1 + 5 * (1 - hole)
+    centre = torch.lerp(clean + 5 / 6 * (x - x0), x0, hole)
+    kept = (-pace * pull).exp()
+    return torch.lerp(centre, x, kept) + sigma * ((1 - kept**2) / pull).sqrt() * noise
 
 
 def _at_size(mask: Tensor, pictures: Tensor) -> Tensor:

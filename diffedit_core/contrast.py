@@ -136,12 +136,16 @@ def purist_contrast(
 
 
 def halves_alike(maps: Sequence[Tensor]) -> Tensor:
-    """The correlation of the mean of the first half of the maps [B, cells] with that of the second: [B]."""
+    """The correlation of the mean of the first half of the maps [B, cells] with that of the second: [B].
+
+    Two halves without any contrast agree.
+    """
     half = len(maps) // 2
     first, second = (torch.stack(list(part)).mean(0) for part in (maps[:half], maps[half:]))
     first, second = first - first.mean(1, keepdim=True), second - second.mean(1, keepdim=True)
-    scale = (first.norm(dim=1) * second.norm(dim=1)).clamp_min(torch.finfo(first.dtype).tiny)
-    return (first * second).sum(1) / scale
+    sizes = first.norm(dim=1), second.norm(dim=1)
+    alike = (first * second).sum(1) / (sizes[0] * sizes[1]).clamp_min(torch.finfo(first.dtype).tiny)
+    return torch.where(torch.maximum(*sizes) > 0, alike, 1.0)
 
 
 def _chunks(span: range, size: int) -> list[range]:

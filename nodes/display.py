@@ -12,6 +12,8 @@ from ..diffedit_core.hosts.comfyui.stages import Found
 from ..diffedit_core.kinds import in_words
 from ..diffedit_core.masks import advice, coverage
 
+NOWHERE = "the two texts do not say where; connect the negative text, so that a draft can choose a place"
+
 
 def show_mask(node: type[io.ComfyNode], mask: Tensor) -> dict[str, Any]:
     """The mask itself, and what to change where it looks wrong."""
@@ -20,10 +22,10 @@ def show_mask(node: type[io.ComfyNode], mask: Tensor) -> dict[str, Any]:
 
 def show_found(node: type[io.ComfyNode], found: Found) -> dict[str, Any]:
     """The same, with the kind of edit that the two texts ask for."""
-    text = (
-        advice(found.mask, "area" in found.kinds) or f"{_share(found.mask)}: {in_words(found.kinds, found.agreement)}"
-    )
-    return _with_text(node, found.mask, text)
+    if found.lacks_negative:
+        return _with_text(node, found.mask, NOWHERE)
+    finding = f"{_share(found.mask)}: {in_words(found.kinds, found.agreement)}"
+    return _with_text(node, found.mask, advice(found.mask, "area" in found.kinds) or finding)
 
 
 def _share(mask: Tensor) -> str:

@@ -72,6 +72,8 @@ def test_what_everything_changes_by_is_no_edit():
     for by, is_more in ((0.3, True), (0.1, False)):
         mask = tighten(CORE, ROOM, PICTURE, changed((haze, 1.0), (BLOB, by)))
         assert holds(mask, BLOB) == is_more
+    beside = haze * (torch.arange(SIZE) > 50)  # a tenth of what was not redrawn is more than flaws are
+    assert not holds(tighten(CORE, ROOM, PICTURE, changed((beside, 1.0), (BLOB, 0.1))), BLOB)
     few = (torch.rand(1, SIZE, SIZE, generator=torch.Generator().manual_seed(2)) > USUAL + 0.04).float()
     spots = few * (1 - grown(ROOM, 3))  # blurred they reach nine times as far, and still not to a twentieth
     assert holds(tighten(CORE, ROOM, PICTURE, changed((spots * (torch.arange(SIZE) > 50), 0.5), (BLOB, 0.1))), BLOB)
@@ -81,6 +83,13 @@ def test_changes_in_the_room_that_do_not_touch_the_core_are_left():
     away = disc(3, x=17)
     mask = tighten(CORE, ROOM, PICTURE, changed((BLOB, 0.4), (away, 0.4)))
     assert holds(mask, BLOB) and not (mask * away).any()
+
+
+def test_what_goes_on_from_the_core_only_outside_the_room_is_left():
+    room, stroke = torch.ones(1, SIZE, SIZE), torch.zeros(1, SIZE, SIZE)
+    room[:, 20:44], stroke[:, 10:60, 31:34] = 0, 1
+    mask = tighten(disc(5, y=10), room, PICTURE, changed((stroke, 0.4)))
+    assert holds(mask[:, :20], stroke[:, :20]) and not mask[:, 20:].any()
 
 
 def test_its_rim_lies_where_the_pictures_look_alike():
@@ -99,7 +108,7 @@ def test_holes_in_what_changed_are_filled_up_to_a_share_of_the_picture():
         ring = disc(radius + 8) - hole
         mask = tighten(ring * disc(radius + 2), room, PICTURE, changed((ring, 0.4)))
         assert holds(mask, ring)
-        assert holds(mask, hole) == (float(hole.mean()) < HOLE)
+        assert holds(mask, hole) == (float(hole.mean()) < HOLE) == (radius == 3)
 
 
 def test_grain_all_over_the_picture_is_no_change():
@@ -126,13 +135,14 @@ def test_outside_it_a_pasted_picture_has_its_own_colours_and_inside_the_new_ones
 
 
 def test_each_of_a_batch_is_tightened_by_itself():
-    cores = torch.cat([CORE, disc(4, y=20), torch.zeros_like(CORE)])
-    rooms = torch.cat([ROOM, disc(16, y=20), disc(10)])
+    cores = torch.cat([CORE, disc(4, x=43), torch.zeros_like(CORE)])
+    rooms = torch.cat([ROOM, disc(16, y=36), disc(10)])
     befores = torch.cat([PICTURE, PICTURE.flip(1), 1 - PICTURE])
     edited = torch.cat(
         [changed((BLOB, by), picture=each) for by, each in zip((0.4, 0.1, -0.2), befores.split(1), strict=True)]
     )
     together = tighten(cores, rooms, befores, edited)
+    assert [bool((mask > core).any()) for mask, core in zip(together, cores, strict=True)] == [True, True, False]
     for i in range(3):
         one = slice(i, i + 1)
         assert torch.equal(tighten(cores[one], rooms[one], befores[one], edited[one]), together[one])

@@ -14,7 +14,7 @@ from diffedit_core.solvers import SOLVERS
 HALF = torch.zeros(1, 1, 8, 8, dtype=torch.float64)
 HALF[..., :4] = 1
 ZERO, TWO = Gaussian(0.5, 0.0), Gaussian(0.5, 2.0)  # what a source text and a target text say
-SIGMAS, DRAWS = levels(3.6, 16), Draws.of(9)
+SIGMAS, DRAWS = levels(3.4, 12), Draws.of(9)
 NOISE, WORLD = DRAWS.noise, TwoPeaks()
 X0 = standard_normal(3, 4, 8, 8)
 MASKS = torch.cat([HALF, HALF.flip(-1), HALF.mT])
@@ -143,9 +143,9 @@ def test_tries_are_judged_where_details_begin_and_the_one_most_like_the_target_t
 
 @schedules
 @families
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ["ddim", "ancestral"])
 def test_one_try_is_the_first_of_many_where_that_one_is_kept(process, world, solver, sigmas, until):
-    """The same noise and memory at every level, also below the one where the others are left behind."""
+    """The same noise at every level, also below the one where the others are left. (A memory would end there.)"""
     outside = noised(X0, [process.at_ratio(sigma) for sigma in sigmas], process, NOISE)
 
     def decoded(tries, pair):
@@ -176,6 +176,24 @@ def test_an_image_gets_the_same_try_alone_and_in_a_batch():
     shared = decoded(x0[:1], MASKS, 4)  # one image, judged under each mask by itself
     for i in range(3):
         assert torch.equal(decoded(x0[:1], MASKS[i : i + 1], 4), shared[i : i + 1])
+
+
+@families
+def test_a_try_is_judged_in_its_picture(process, world):
+    """Outside the mask stands the picture itself, with the noise of the judging."""
+    seen, sigmas = [], [process.at_ratio(sigma) for sigma in SIGMAS]
+
+    def judging(x, sigma):
+        seen.append((x, sigma))
+        return x, x
+
+    how = {"process": process, "draws": DRAWS, "tries": 3}
+    decode_best(world.denoise, judging, MASKS, noised(X0, sigmas, process, NOISE), **how)
+    outside = MASKS.expand_as(X0) == 0
+    assert len(seen) == 3 * len(STRENGTHS)
+    for x, sigma in seen:
+        shown = process.add(X0, DRAWS.judging(0, X0.shape[1:]).to(X0), sigma)
+        assert torch.equal(x[outside], shown[outside]) and not torch.equal(x, shown)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -213,9 +231,9 @@ def test_tries_differ_from_their_start_on(process, world, solver, is_changed):
 @pytest.mark.parametrize(
     ("tries", "solver", "sigmas", "calls"),
     [
-        (1, "ancestral", SIGMAS, 16),
-        (4, "ancestral", SIGMAS, 4 * 14 + 2),  # two levels are left when the tries are judged
-        (4, "ddim", SIGMAS, 4 * 14 + 2),
+        (1, "ancestral", SIGMAS, 12),
+        (4, "ancestral", SIGMAS, 4 * 10 + 2),  # two levels are left when the tries are judged
+        (4, "ddim", SIGMAS, 4 * 10 + 2),
         (3, "ancestral", levels(4.0, 6), 3 * 6),
         (3, "ancestral", levels(0.5, 5), 3 * 1 + 4),  # one step at least belongs to each
         (3, "ancestral", levels(0.5, 1), 3 * 1),
@@ -254,7 +272,7 @@ def test_an_exception_from_on_step_ends_it_between_steps():
         return WORLD.denoise(x, sigma)
 
     def stop(done, total, x):
-        if done == 20:  # in the second try: 14 steps and a judgement belong to the first
+        if done == 20:  # in the second try: 10 steps and a judgement belong to the first
             raise InterruptedError
 
     outside, how = noised(X0, SIGMAS, DIFFUSION, NOISE), {"process": DIFFUSION, "draws": DRAWS, "tries": 3}

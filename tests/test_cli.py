@@ -131,7 +131,7 @@ def test_an_addition_from_start_to_end(model, picture, tmp_path, capsys):
     assert np.load(heatmap).shape == (5, 7)
     draft = 6 * 3 + 2 * 2  # source and target: at six levels guided, at two not; the last is left out
     look = 2 * 2 + 2 * (draft + 2 * 2 + 2)  # two draws; then two drafts, with two draws on each, judged
-    decode = 2 * (2 + 2) + 1 + 1  # from strength .5 down: two tries through level 3, guided, and judged; the rest once
+    decode = 2 + 1 + 1  # from strength .5 down, level 3 guided, in one try: the drafts were tries
     assert said["evaluations"] == {"mask": look, "decode": decode, "total": look + decode}
     assert said["kind"] == "addition"
     assert said["findings"][0].startswith("the two texts do not say where: one place was chosen, another seed")
@@ -286,12 +286,15 @@ def test_what_was_found_is_said_in_json_and_in_words(model, picture, tmp_path, c
         assert by_hand["findings"][0].startswith(f"{finding} (")
 
 
-def test_where_no_place_was_chosen_none_is_said_to_be(model, picture, capsys):
+def test_equal_texts_are_no_addition_and_cost_no_drafts(model, picture, capsys):
     same = ["--source", "apples", "--target", "apples"]
     assert run("mask", picture, *same, "--model", model, "--json") == 0
     said = report(capsys)
-    assert said["coverage"] == 0
+    assert said["coverage"] == 0 and said["evaluations"]["total"] == 4
     assert "one place was chosen" not in said["findings"][0]
+
+
+def test_where_no_place_was_chosen_none_is_said_to_be(model, picture, capsys):
     assert run("mask", picture, *TEXTS, *ADDITION, "--mask-drafts", 0, "--model", model, "--json") == 0
     assert "one place was chosen" not in report(capsys)["findings"][0]
 

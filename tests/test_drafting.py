@@ -18,6 +18,7 @@ from worlds import (
     standard_normal,
 )
 
+from diffedit_core.denoiser import NoiseProcess
 from diffedit_core.drafting import draft
 from diffedit_core.draws import Draws, seeded_noise
 from diffedit_core.solvers import step
@@ -39,7 +40,7 @@ PLACES = torch.stack([thing(y, x) for y in (0, 4, 8) for x in (0, 4, 8)])
 NONE, SOMEWHERE = Gaussian(0.3), Somewhere(PLACES)
 
 
-def drafted(source, target, x0=X0, process=DIFFUSION, sigmas=SIGMAS, noise=NOISE, **how):
+def drafted(source, target, x0=X0, process: NoiseProcess = DIFFUSION, sigmas=SIGMAS, noise=NOISE, **how):
     return draft(source.denoise, target.denoise, x0, process, sigmas, noise=noise, **how)
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from pipelines import random_pipeline
 
 import diffedit_core
-from diffedit_core import EditSettings, MaskSettings, decoding, edit, find_mask
+from diffedit_core import Edit, EditSettings, MaskSettings, decoding, edit, find_mask
 from diffedit_core.choosing import STRENGTHS, decode_best
 from diffedit_core.compositing import paste
 from diffedit_core.contrast import STATISTICS, contrast, purist_contrast
@@ -24,6 +24,7 @@ from diffedit_core.masks import RULES, cells, fit, threshold
 from diffedit_core.refine import Refinement, give_room, refine
 from diffedit_core.settings import FASTDIFFEDIT, ContrastSettings, CutSettings, DecodingSettings, InversionSettings
 from diffedit_core.solvers import SOLVERS
+from diffedit_core.stages import Look
 
 TEXTS = ("a bowl of fruits", "a bowl of pears")
 QUICK = MaskSettings(contrast=ContrastSettings(draws=2, kind="object"))  # by itself a random network is never sure
@@ -38,6 +39,12 @@ FEW = EditSettings(
 def finding(cut: str = "otsu", refinement: Refinement = QUICK.refinement, **contrast) -> MaskSettings:
     """The quick mask, but for what is named."""
     return MaskSettings(replace(QUICK.contrast, **contrast), CutSettings(cut), refinement)
+
+
+def seen_in(done: Edit) -> Look:
+    """What the texts said of the picture."""
+    assert done.look is not None
+    return done.look
 
 
 FAST = finding(cut="fast", statistic="mean_abs")
@@ -68,7 +75,7 @@ def test_the_front_door_is_what_the_package_shows():
 def test_an_edit_keeps_the_size_and_every_pixel_outside_its_mask(host, picture):
     result = edit(host, picture, *TEXTS, how=FEW)
     assert result.picture.shape == picture.shape and result.mask.shape == (1, 50, 70)
-    assert result.look.heatmap.shape == (1, 7, 9)  # of the latent
+    assert seen_in(result).heatmap.shape == (1, 7, 9)  # of the latent
     assert 0 < result.mask.mean() < 1
     assert torch.equal(result.picture[result.mask == 0], picture[result.mask == 0])
     assert not torch.equal(result.picture, picture)
@@ -98,8 +105,8 @@ def test_seeds_reproduce_and_differ(host, picture):
 
     first, again, other = run(1), run(1), run(2)
     assert torch.equal(first.picture, again.picture) and torch.equal(first.mask, again.mask)
-    assert torch.equal(first.look.heatmap, again.look.heatmap)
-    assert not torch.equal(first.look.heatmap, other.look.heatmap)
+    assert torch.equal(seen_in(first).heatmap, seen_in(again).heatmap)
+    assert not torch.equal(seen_in(first).heatmap, seen_in(other).heatmap)
 
 
 @pytest.mark.parametrize(
@@ -117,10 +124,10 @@ def test_every_setting_of_the_edit_reaches_its_place(host, picture, background, 
         ),
         rim=3.0,
     )
-    texts = {"negative": "blurred", "inversion": "fruits"}
-    result = edit(host, picture, *TEXTS, **texts, mask=mask, how=how, seed=9)
+    negative, inversion = "blurred", "fruits"
+    result = edit(host, picture, *TEXTS, negative=negative, inversion=inversion, mask=mask, how=how, seed=9)
 
-    model = host.bind(source=TEXTS[0], target=TEXTS[1], **texts)
+    model = host.bind(source=TEXTS[0], target=TEXTS[1], negative=negative, inversion=inversion)
     x0, sigmas = host.encode(picture), levels_up_to(0.75, host.sigmas(4))
     trajectory = invert(model.denoiser("inversion", 1.5), x0, host.process, sigmas, iterations=1)
     outside = {
@@ -179,10 +186,10 @@ def test_every_setting_of_the_purist_contrast_reaches_its_place(host, picture):
     how = finding(steps=4, strength=0.5, guidance=3.0, statistic="mean_abs", paired=True)
     _, seen = find_mask(host, picture, *TEXTS, negative="blurred", how=how, seed=3)
     model = host.bind(source=TEXTS[0], target=TEXTS[1], negative="blurred")
-    denoisers = (model.denoiser(role, 3.0) for role in ("source", "target"))
+    source, target = model.denoiser("source", 3.0), model.denoiser("target", 3.0)
     noise = {"noise": paired_noise(seeded_noise(3)), "draws": 2}
     by_hand = purist_contrast(
-        *denoisers, host.encode(picture), host.process, host.sigmas(4)[:3], statistic="mean_abs", **noise
+        source, target, host.encode(picture), host.process, host.sigmas(4)[:3], statistic="mean_abs", **noise
     )
     assert torch.equal(seen.heatmap, by_hand.heatmap) and torch.equal(seen.agreement, by_hand.agreement)
 
@@ -195,7 +202,7 @@ def test_fast_edit_is_its_own_mask_and_plain_inpainting(host, picture):
     x0, noise = host.encode(picture), seeded_noise(5)
     pair = model.denoiser_pair("source", "target")
     heatmap = contrast(pair, x0, host.process, host.process.sigma_at(0.5), noise=noise, draws=20).heatmap
-    assert torch.equal(result.look.heatmap, heatmap)
+    assert torch.equal(seen_in(result).heatmap, heatmap)
     mask = (fit(threshold(heatmap, "fast"), (48, 64)) > 0.5).float()
     assert torch.equal(result.mask, mask)
     outside = decoding.noised(x0, host.sigmas(20)[:15], host.process, noise)
@@ -211,7 +218,7 @@ def test_an_edit_gives_what_is_found_room_and_the_mask_command_does_not(host, pi
     result = edit(host, picture, *TEXTS, how=replace(FEW, room=room))
     roomy = give_room(found, room)
     assert (result.mask >= found).all() and (result.mask <= roomy).all()
-    assert torch.equal(result.look.heatmap, seen.heatmap)
+    assert torch.equal(seen_in(result).heatmap, seen.heatmap)
     assert torch.equal(result.picture[result.mask == 0], picture[result.mask == 0])
     drawn = edit(host, picture, *TEXTS, mask=roomy, how=replace(FEW, rim=0.0)).picture  # in all of the room
     inside = refine(result.mask, Refinement(grow=-2)) == 1  # but for the rim
@@ -234,9 +241,14 @@ def test_room_comes_on_top_of_growing(host, picture):
 def test_what_is_added_is_drafted_without_an_inversion(host, picture):
     """A random network is never sure where: its drafts go somewhere, and nothing outside their mask is touched."""
     stages, before = [], host.evaluations
+
+    def progress(stage):
+        stages.append(stage)
+        return lambda done, total, x0: None
+
     how = replace(FEW, mask=replace(ADDING, contrast=replace(ADDING.contrast, guidance=2.0)), room=3)
-    result = edit(host, picture, *TEXTS, how=how, progress=lambda stage: [stages.append(stage), None][1])
-    assert result.look.kinds == ("addition",) and stages == ["mask", "decode"]
+    result = edit(host, picture, *TEXTS, how=how, progress=progress)
+    assert seen_in(result).kinds == ("addition",) and stages == ["mask", "decode"]
     assert torch.equal(result.picture[result.mask == 0], picture[result.mask == 0])
     assert not torch.equal(result.picture, picture)
     sigmas = host.sigmas(10)[2:10]
@@ -255,8 +267,8 @@ def test_find_mask_is_the_edits_first_step(host, picture):
     for how in (QUICK, FAST, finding(refinement=Refinement(grow=2)), ADDING):
         mask, seen = find_mask(host, picture, *TEXTS, how=how, seed=3)
         result = edit(host, picture, *TEXTS, how=replace(FEW, mask=how), seed=3)
-        assert torch.equal(mask, result.mask) and torch.equal(seen.heatmap, result.look.heatmap)
-        assert torch.equal(seen.draft, result.look.draft) and seen.kinds == result.look.kinds
+        assert torch.equal(mask, result.mask) and torch.equal(seen.heatmap, seen_in(result).heatmap)
+        assert torch.equal(seen.draft, seen_in(result).draft) and seen.kinds == seen_in(result).kinds
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -287,7 +299,7 @@ def test_equal_texts_change_nothing_and_say_so(host, picture, caplog):
         with caplog.at_level(logging.WARNING, logger="diffedit_core"):
             result = edit(host, picture, TEXTS[0], TEXTS[0], how=replace(FEW, mask=how))
         assert torch.equal(result.picture, picture) and (result.mask == 0).all()
-        assert (result.look.heatmap == 0).all()
+        assert (seen_in(result).heatmap == 0).all()
         assert "the mask is empty: the two texts make no difference to this picture" in caplog.text
 
 
@@ -318,7 +330,7 @@ def test_a_batch_is_edited_as_if_each_were_alone(host, how):
     together = edit(host, pictures, *TEXTS, how=how)
     for i in range(3):
         alone = edit(host, pictures[i : i + 1], *TEXTS, how=how)
-        assert alone.look.kinds == together.look.kinds[i : i + 1]
+        assert seen_in(alone).kinds == seen_in(together).kinds[i : i + 1]
         assert torch.equal(together.mask[i : i + 1], alone.mask)
         torch.testing.assert_close(together.picture[i : i + 1], alone.picture, rtol=0, atol=2e-3)
 

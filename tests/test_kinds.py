@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from worlds import DIFFUSION, FLOW, AsFlow, FlowOf, Gaussian, Somewhere, WorldHost, levels, pair, standard_normal
 
 from diffedit_core.contrast import STATISTICS, Contrast, contrast, halves_alike, purist_contrast
+from diffedit_core.denoiser import NoiseProcess
 from diffedit_core.draws import Draws, paired_noise, seeded_noise
 from diffedit_core.kinds import AGREEMENT, FAINT, KINDS, in_words, kinds_of
 from diffedit_core.masks import coarse
@@ -157,7 +158,7 @@ BOTH = 0.1 * standard_normal(2, 3, 16, 16)
 BOTH[SURE] += PLACES[4]  # the thing is there, and the texts agree that it goes
 
 
-def looked_at(images, draws=4, sure=0.8, chunk=1, process=DIFFUSION, noise=NOISE):
+def looked_at(images, draws=4, sure=0.8, chunk=1, process: NoiseProcess = DIFFUSION):
     """How much the texts differ, and the rows that were asked for."""
     rows, view = [], (lambda world: world) if process is DIFFUSION else AsFlow
 
@@ -171,7 +172,7 @@ def looked_at(images, draws=4, sure=0.8, chunk=1, process=DIFFUSION, noise=NOISE
         images,
         process,
         sigma,
-        noise=paired_noise(noise),
+        noise=paired_noise(NOISE),
         draws=draws,
         sure=sure,
         statistic="signed",
@@ -216,6 +217,21 @@ def test_an_image_that_is_sure_changes_nothing_for_the_others_nor_they_for_it(ch
     assert torch.equal(turned.heatmap, together.heatmap.flip(0))
     by_one, _ = looked_at(BOTH, chunk=1)
     assert torch.equal(by_one.heatmap, together.heatmap) and torch.equal(by_one.agreement, together.agreement)
+
+
+def test_what_an_image_is_sure_of_is_what_it_was_sure_of_after_two_draws():
+    """Here one of two images is a little surer than the other, and neither quite."""
+    images = 0.1 * standard_normal(2, 3, 16, 16, seed=1)
+    of_two = looked_at(images, draws=2, sure=1)[0].agreement
+    sure, surer = float(of_two.mean()), int(of_two.argmax())
+    together, rows = looked_at(images, sure=sure)
+    assert rows == [2, 2, 2, 2] and of_two.amax() - of_two.amin() > 1e-4
+    assert together.agreement[surer] == of_two[surer] < 0.9
+    for image in (0, 1):
+        alone, rows = looked_at(images[[image]], sure=sure)
+        assert len(rows) == (2 if image == surer else 4)
+        assert torch.equal(alone.agreement, together.agreement[[image]])
+        assert torch.equal(alone.heatmap, together.heatmap[[image]])
 
 
 def test_the_same_agreement_and_kinds_in_a_flow_in_disguise():

@@ -1,12 +1,13 @@
 """The stages on a host whose texts are worlds: what is drawn where, in batches of several kinds, for how much."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
-from worlds import CELL, DIFFUSION, Gaussian, Somewhere, WorldHost, standard_normal
+from worlds import CELL, DIFFUSION, Gaussian, Somewhere, WorldHost, WorldModel, standard_normal
 
-from diffedit_core import EditSettings, MaskSettings, edit, find_mask
+from diffedit_core import Edit, EditSettings, MaskSettings, edit, find_mask
 from diffedit_core.changes import tighten
 from diffedit_core.choosing import decode_best, likeness
 from diffedit_core.compositing import paste
@@ -20,7 +21,7 @@ from diffedit_core.inversion import Trajectory
 from diffedit_core.masks import cells, threshold
 from diffedit_core.refine import Refinement, give_room
 from diffedit_core.settings import ContrastSettings, CutSettings, DecodingSettings, InversionSettings
-from diffedit_core.stages import climb, levels_of_climb, levels_of_look, look, redraw
+from diffedit_core.stages import Look, climb, levels_of_climb, levels_of_look, look, redraw
 
 H = W = 16
 
@@ -33,7 +34,8 @@ def thing(y: int, x: int) -> torch.Tensor:
 
 
 PLACES = torch.stack([thing(y, x) for y in (0, 6, 12) for x in (0, 6, 12)])
-NONE, SOMEWHERE = Gaussian(0.3), Somewhere(PLACES)
+NONE: Any = Gaussian(0.3)
+SOMEWHERE: Any = Somewhere(PLACES)
 ADDING, REMOVING = {"source": NONE, "target": SOMEWHERE}, {"source": SOMEWHERE, "target": NONE}
 EMPTY, FULL = 0, 1  # of these pictures: in the second the thing is there already
 X0 = 0.04 * standard_normal(3, 3, H, W, dtype=torch.float32)
@@ -62,6 +64,13 @@ def square(place: int) -> torch.Tensor:
     return (PLACES[place][:1] > 0).float().repeat_interleave(CELL, 1).repeat_interleave(CELL, 2)
 
 
+def watched(model: WorldModel) -> list[tuple[str, torch.Tensor, float]]:
+    """What the model will be asked: role, latent and level."""
+    asked, predict = [], model.predict
+    model.predict = lambda role, x, sigma: [asked.append((role, x, sigma)), predict(role, x, sigma)][1]
+    return asked
+
+
 # ---- look
 
 
@@ -81,8 +90,9 @@ def test_a_look_by_hand():
     """The contrast on the picture; then drafts, judged inside the masks of the contrasts on them."""
     host = WorldHost()
     model, x0, sigma = host.bind(**ADDING), X0[[EMPTY]], DIFFUSION.sigma_at(0.5)
-    how = replace(LOOK, drafts=3)
+    how, asked = replace(LOOK, drafts=3), watched(model)
     seen = look(model, x0, how, DRAWS)
+    asked = [x for _, x, _ in asked]
 
     both = model.denoiser_pair("source", "target")
     shared = {"noise": DRAWS.contrast(True), "draws": 4, "statistic": "signed"}
@@ -101,8 +111,11 @@ def test_a_look_by_hand():
         made = draft(model.denoiser("source"), target, x0, DIFFUSION, levels, noise=noise)
         heatmap = contrast(both, made, DIFFUSION, sigma, **shared).heatmap
         mask = threshold(heatmap)[:, None]
-        points = likeness(both, torch.lerp(x0, made, mask), mask, DIFFUSION, DRAWS.judging)
+        shown = torch.lerp(x0, made, mask)
+        points = likeness(both, shown, mask, DIFFUSION, DRAWS.judging)
         found.append((float(points), made, heatmap))
+        judged = DIFFUSION.add(shown, DRAWS.judging(0, x0.shape[1:]), sigma)
+        assert any(torch.equal(x, judged) for x in asked)
     _, made, heatmap = max(found, key=lambda each: each[0])
     assert torch.equal(seen.draft, made) and torch.equal(seen.heatmap, heatmap)
     assert len({each[0] for each in found}) == 3
@@ -164,14 +177,24 @@ def test_the_purist_contrast_drafts_nothing():
 )
 def test_a_look_asks_at_no_levels_but_those_it_says(flow, how):
     host = WorldHost(flow)
-    model, asked = host.bind(**ADDING), []
-    predict = model.predict
-    model.predict = lambda role, x, sigma: [asked.append(sigma), predict(role, x, sigma)][1]
+    model = host.bind(**ADDING)
+    asked = watched(model)
     look(model, X0, how, DRAWS)
+    asked = [sigma for _, _, sigma in asked]
     said = levels_of_look(host, how)
     assert said[0] == 0 and list(said) == sorted(set(said))
     assert set(asked) <= {*said, host.process.sigma_at(0.5)}  # drafts are judged at the middle
     assert set(said) - {0} <= set(asked) or how.steps > 1  # which drafts nothing
+
+
+def test_the_steps_of_a_look_are_counted_through():
+    """The contrast; and of each draft its levels, the contrast on it, and the judging of several."""
+    for images, drafts, total in ((FULL, 2, 2), (EMPTY, 0, 4), (EMPTY, 1, 4 + 8 + 4), (EMPTY, 2, 4 + 2 * (8 + 4 + 1))):
+        told = []
+        model, how = WorldHost().bind(**ADDING), replace(LOOK, drafts=drafts)
+        look(model, X0[[images]], how, DRAWS, lambda done, total, x0, told=told: told.append((done, total)))
+        assert [done for done, _ in told] == list(range(1, total + 1))
+        assert told[-1][1] == (4 if images == FULL else total)  # it may end before all draws are taken
 
 
 @pytest.mark.parametrize("done", [3, 6, 14, 25])
@@ -248,13 +271,11 @@ def test_decoding_goes_on_from_a_draft_over_the_picture_with_fresh_noise(flow, i
 )
 def test_a_draft_is_entered_at_the_middle_or_at_the_top_of_a_shorter_way(steps, strength, entry):
     host, how = WorldHost(), InversionSettings(steps=steps, strength=strength)
-    asked, model = [], host.bind(**ADDING)
-    sigmas = levels_of_climb(host, how)
-    predict = model.predict
-    model.predict = lambda role, x, sigma: [asked.append(sigma), predict(role, x, sigma)][1]
+    model, sigmas = host.bind(**ADDING), levels_of_climb(host, how)
+    asked = watched(model)
     one = replace(DECODING, tries=1, guidance=1.0)
     redraw(model, Trajectory(X0[None], sigmas), EVERYWHERE, one, DRAWS, draft=X0 + PLACES[1].float())
-    assert asked == list(reversed(sigmas[1 : entry + 1]))
+    assert [sigma for _, _, sigma in asked] == list(reversed(sigmas[1 : entry + 1]))
 
 
 @flows
@@ -272,19 +293,19 @@ def test_a_mixed_batch_is_redrawn_as_if_each_were_alone(flow, background):
 
 
 @flows
-@pytest.mark.parametrize("above", [0.0, 0.6, 1.2, 100.0])
+@pytest.mark.parametrize("above", [0.0, 0.6, 1.2, 100.0, "a level"])
 def test_guidance_is_on_where_there_is_more_noise_than_that(flow, above):
     host = WorldHost(flow)
-    model, asked = host.bind(**ADDING), []
-    predict = model.predict
-    model.predict = lambda role, x, sigma: [asked.append((role, sigma)), predict(role, x, sigma)][1]
+    above = noise_ratio(host.process, host.sigmas(10)[4]) if above == "a level" else above
+    model = host.bind(**ADDING)
+    asked = watched(model)
     sigmas = levels_of_climb(host, InversionSettings())
     one = replace(DECODING, tries=1, background="noised", guided_above=above)
     redraw(model, Trajectory(X0[None], sigmas), EVERYWHERE, one, DRAWS)
-    plain = WorldHost(False)
-    ratios = levels_of_climb(plain, InversionSettings())  # the levels of diffusion are ratios of noise to picture
-    expected = [{"target", "negative"} if ratio > above else {"target"} for ratio in reversed(ratios[1:])]
-    assert [{role for role, at in asked if at == sigma} for sigma in reversed(sigmas[1:])] == expected
+    ratios = [noise_ratio(host.process, sigma) for sigma in reversed(sigmas[1:])]
+    torch.testing.assert_close(ratios, list(reversed(WorldHost().sigmas(10)[1:10])))  # on every family
+    expected = [{"target", "negative"} if ratio > above else {"target"} for ratio in ratios]
+    assert [{role for role, _, at in asked if at == sigma} for sigma in reversed(sigmas[1:])] == expected
 
 
 def test_a_flow_in_disguise_guides_and_mends_alike():
@@ -302,14 +323,20 @@ def test_a_flow_in_disguise_guides_and_mends_alike():
 # ---- edit
 
 
+def seen_in(done: Edit) -> Look:
+    """What the texts said of the picture."""
+    assert done.look is not None
+    return done.look
+
+
 @flows
 def test_a_thing_is_added_in_one_place_and_nothing_else_changes(flow):
     host, original = WorldHost(flow), pictures(X0)[[EMPTY]]
     done = edit(host, original, NONE, SOMEWHERE, how=HOW, seed=3)
-    assert done.look.kinds == ("addition",)
+    assert seen_in(done).kinds == ("addition",)
     assert torch.equal(done.picture[done.mask == 0], original[done.mask == 0])
     (place,) = places(host.encode(done.picture))
-    assert places(done.look.draft - host.encode(original)) == [place]
+    assert places(seen_in(done).draft - host.encode(original)) == [place]
     assert (done.mask[square(place) == 1] == 1).all() and done.mask.mean() < 0.2
 
 
@@ -334,7 +361,7 @@ def test_what_an_addition_costs():
 def test_a_mixed_batch_is_edited_as_if_each_were_alone(flow):
     original = pictures(X0)
     together = edit(WorldHost(flow), original, NONE, SOMEWHERE, how=HOW, seed=3)
-    assert set(together.look.kinds) == {"object", "addition"}
+    assert set(seen_in(together).kinds) == {"object", "addition"}
     for i in MIXED:
         alone = edit(WorldHost(flow), original[[i]], NONE, SOMEWHERE, how=HOW, seed=3)
         assert torch.equal(alone.mask, together.mask[[i]]) and torch.equal(alone.picture, together.picture[[i]])
@@ -344,23 +371,23 @@ def test_a_flow_in_disguise_makes_the_same_edit_with_drafts():
     """But the inversion of what is no addition: one explicit step is not the same map in a flow."""
     how = replace(HOW, decoding=replace(DECODING, background="noised"))
     ours, theirs = (edit(WorldHost(flow), pictures(X0), NONE, SOMEWHERE, how=how, seed=3) for flow in (False, True))
-    assert theirs.look.kinds == ours.look.kinds
+    assert seen_in(theirs).kinds == seen_in(ours).kinds
     assert torch.equal(theirs.mask, ours.mask)
     torch.testing.assert_close(theirs.picture, ours.picture, rtol=0, atol=1e-3)
-    torch.testing.assert_close(theirs.look.draft, ours.look.draft, rtol=0, atol=1e-3)
+    torch.testing.assert_close(seen_in(theirs).draft, seen_in(ours).draft, rtol=0, atol=1e-3)
 
 
 def test_the_mask_of_what_is_added_follows_the_edges_of_the_draft():
     """The picture has none there."""
-    host, original = WorldHost(), pictures(X0)
-    how = MaskSettings(LOOK, CutSettings("otsu", 0.6), Refinement(edge_snap="grabcut"))
+    host, grain = WorldHost(), torch.rand(3, H * CELL, W * CELL, 3, generator=torch.Generator().manual_seed(0))
+    original = 0.9 * pictures(X0) + 0.1 * grain  # which no latent holds
+    how = MaskSettings(LOOK, CutSettings("otsu", 0.6), Refinement(edge_snap="guided"))
     mask, seen = find_mask(host, original, NONE, SOMEWHERE, how=how, seed=3)
     drafted = host.decode(seen.draft)
     assert torch.equal(mask[[EMPTY, 2]], mask_of(seen.heatmap[[EMPTY, 2]], drafted[[EMPTY, 2]], how))
     assert torch.equal(mask[[FULL]], mask_of(seen.heatmap[[FULL]], original[[FULL]], how))
     assert not torch.equal(mask[[EMPTY]], mask_of(seen.heatmap[[EMPTY]], original[[EMPTY]], how))
-    for i, place in zip((EMPTY, 2), places((seen.draft - host.encode(original))[[EMPTY, 2]]), strict=True):
-        assert torch.equal(mask[[i]], square(place))
+    assert not torch.equal(mask[[FULL]], mask_of(seen.heatmap[[FULL]], drafted[[FULL]], how))
 
 
 @pytest.mark.parametrize("room", [0, 2, 6, 12])
@@ -370,7 +397,7 @@ def test_the_mask_of_an_edit_is_what_was_found_and_what_changed_in_the_room_arou
     how = replace(HOW, mask=MaskSettings(LOOK, refinement=Refinement(grow=-5)), room=room)
     found, seen = find_mask(host, original, NONE, SOMEWHERE, how=how.mask, seed=3)
     done = edit(host, original, NONE, SOMEWHERE, how=how, seed=3)
-    assert torch.equal(done.look.heatmap, seen.heatmap) and torch.equal(done.look.draft, seen.draft)
+    assert torch.equal(seen_in(done).heatmap, seen.heatmap) and torch.equal(seen_in(done).draft, seen.draft)
 
     model, x0, roomy = host.bind(**ADDING), host.encode(original), give_room(found, room)
     planes = cells(roomy, (H, W), soft=True)[:, None]
@@ -386,27 +413,23 @@ def test_the_mask_of_an_edit_is_what_was_found_and_what_changed_in_the_room_arou
 @pytest.mark.parametrize("room", [0, 6])
 @pytest.mark.parametrize("background", BACKGROUNDS)
 def test_a_mask_of_ones_own_is_used_as_it_is_without_room_or_draft(background, room):
-    host, original, mask = WorldHost(), pictures(X0), square(1)
+    original, mask, stages = pictures(X0), square(1), []
     how = replace(HOW, room=room, decoding=replace(DECODING, background=background, soft=False))
-    stages = []
-    done = edit(
-        host,
-        original,
-        NONE,
-        Somewhere(PLACES[[1]]),
-        mask=mask,
-        how=how,
-        seed=3,
-        progress=lambda stage: [stages.append(stage), None][1],
-    )
+
+    def progress(stage):
+        stages.append(stage)
+        return lambda done, total, x0: None
+
+    def edited(how, **more):
+        there: Any = Somewhere(PLACES[[1]])
+        return edit(WorldHost(), original, NONE, there, mask=mask, how=how, seed=3, **more)
+
+    done = edited(how, progress=progress)
     assert done.mask is mask and done.look is None
-    assert stages == ["decode"] if background == "noised" else ["invert", "decode"]
+    assert stages == (["decode"] if background == "noised" else ["invert", "decode"])
     outside = (mask == 0).expand(3, -1, -1)
     assert torch.equal(done.picture[outside], original[outside])
-    assert torch.equal(
-        done.picture,
-        edit(WorldHost(), original, NONE, Somewhere(PLACES[[1]]), mask=mask, how=replace(how, room=0), seed=3).picture,
-    )
+    assert torch.equal(done.picture, edited(replace(how, room=0)).picture)
 
 
 def test_an_edit_can_be_interrupted_in_a_draft_and_run_again():

@@ -53,14 +53,15 @@ class LoopGuider(comfy.samplers.CFGGuider):
         ask = model_options[ASK]
         if len(ask.roles) > 1:
             return torch.cat(self._together(ask.roles, x, timestep, model_options, seed))
+        (role,), functions = ask.roles, model_options.get("sampler_post_cfg_function", [])
         return comfy.samplers.sampling_function(
             self.inner_model,
             x,
             timestep,
             self.conds.get("negative"),
-            self.conds[KEYS[ask.roles[0]]],
+            self.conds[KEYS[role]],
             ask.guidance,
-            model_options=model_options,
+            model_options={**model_options, "sampler_post_cfg_function": [_in_force(role), *functions]},
             seed=seed,
         )
 
@@ -90,6 +91,16 @@ class LoopGuider(comfy.samplers.CFGGuider):
             )
             for cond, prediction in zip(conds, predictions, strict=True)
         ]
+
+
+def _in_force(role: Role) -> Callable[[dict[str, Any]], Tensor]:
+    """A function for ComfyUI to call after guidance, which looks at the text's own prediction."""
+
+    def check(about: dict[str, Any]) -> Tensor:
+        _check_in_force(role, about["cond_denoised"], float(about["sigma"][0]))
+        return about["denoised"]
+
+    return check
 
 
 def _check_in_force(role: Role, prediction: Tensor, sigma: float) -> None:

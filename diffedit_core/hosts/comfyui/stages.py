@@ -60,6 +60,7 @@ class Found:
     draft: VaeLatent  # what the heatmap belongs to: the picture, or a draft with the new thing in it
     kinds: tuple[str, ...]
     agreement: Tensor  # [B]
+    lacks_negative: bool  # something is added, and there was no negative text to make a draft with
 
 
 def find_mask(
@@ -76,7 +77,8 @@ def find_mask(
     """A clip gets one mask: what changes in any frame may change in all. Drafts need the negative text to be guided."""
     samples, process = _samples(model, latent), SamplingProcess.of(model)
     size = (samples.shape[-2] * _pixels(model), samples.shape[-1] * _pixels(model))
-    if negative is None and how.guidance != 1 and how.steps == 1:
+    can_draft = negative is not None or how.guidance == 1
+    if not can_draft and how.steps == 1:
         how = replace(how, drafts=0)
 
     def loop(bound: LoopDenoisers, x0: Tensor, on_step: OnStep) -> tuple[stages.Look, Tensor]:
@@ -92,7 +94,8 @@ def find_mask(
     mask = masks.cut(planes, size, how_cut.rule, how_cut.value)
     warn_if_unlikely(mask, look.kinds)
     seen = _drafted(samples.to(heatmap), _to_vae_units(model, look.draft), has_draft.to(heatmap.device))
-    return Found(mask, fit(planes, size), _with_samples(latent, seen), look.kinds, agreement)
+    lacks_negative = "addition" in look.kinds and not can_draft
+    return Found(mask, fit(planes, size), _with_samples(latent, seen), look.kinds, agreement, lacks_negative)
 
 
 def invert_picture(

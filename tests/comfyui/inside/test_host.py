@@ -599,10 +599,10 @@ def test_more_drafts_keep_the_one_that_the_model_judges_best():
     assert not all(each.equal(kept[0]) for each in kept[1:])
 
 
-def test_a_draft_is_gone_on_from_at_lower_levels_only():
-    """From half the noise, so that its place is kept."""
+def test_a_draft_is_gone_on_from_at_lower_levels_only_and_in_one_try():
+    """From half the noise, so that its place is kept. The drafts were the tries."""
     model, rows = watched(tiny.model())
-    latent, how = tiny.latent(), replace(EDIT, guided_above=0, tries=1)
+    latent, how = tiny.latent(), replace(EDIT, guided_above=0, tries=3)
     trajectory, _, _ = climb(tiny.model(), latent, how=settings.InversionSettings())
     draft = add(tiny.model(), latent).draft
     denoise(model, trajectory, left_half(), how=how, draft=draft)
