@@ -182,9 +182,14 @@ def _only_in(scene: Scene, other: Scene) -> set[Thing]:
 
 
 def _shared(mask: np.ndarray, thing: Thing) -> float:
-    """What a mask and the thing's silhouette share, over the smaller of the two."""
-    silhouette = coverage_map((thing,)) >= 0.5
+    """What a mask and the thing's silhouette share, holes filled, over the smaller of the two."""
+    mask, silhouette = (_filled(each) for each in (mask, coverage_map((thing,)) >= 0.5))
     return float((mask & silhouette).sum() / max(1, min(mask.sum(), silhouette.sum())))
+
+
+def _filled(mask: np.ndarray) -> np.ndarray:
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(np.zeros(mask.shape, np.uint8), outlines, -1, 1, cv2.FILLED) > 0
 
 
 def _overlap(mask: np.ndarray, thing: Thing) -> float:
