@@ -35,9 +35,10 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def in_words(kinds: Sequence[str], agreement: Tensor) -> str:
-    """What a user is told of a batch."""
-    findings = dict.fromkeys(KINDS[kind].finding for kind in kinds)
+def in_words(kinds: Sequence[str], agreement: Tensor, may_draft: bool = True) -> str:
+    """What a user is told of a batch. Without drafts no place is chosen."""
+    findings = [KINDS[kind].finding for kind in dict.fromkeys(kinds)]
+    findings = findings if may_draft else [finding.split(":")[0] for finding in findings]
     return f"{'; '.join(findings)} (the draws of noise agree to {float(agreement.mean()):.2f})"
 
 

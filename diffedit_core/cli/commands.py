@@ -69,7 +69,11 @@ def run_edit(args: Namespace) -> dict[str, Any]:
         watch.begin("write")
         save(opened.edited(done.picture, done.mask), paths["picture"], opened.profile)
         _save_findings(paths, opened, done.mask, done.look, host.multiple, {target[0]: done.picture})
-    return {"command": "edit", **_facts(args, opened, done.mask, done.look), **_costs(watch, paths)}
+    return {
+        "command": "edit",
+        **_facts(args, opened, done.mask, done.look, how.mask.contrast.drafts),
+        **_costs(watch, paths),
+    }
 
 
 def run_mask(args: Namespace) -> dict[str, Any]:
@@ -88,7 +92,7 @@ def run_mask(args: Namespace) -> dict[str, Any]:
         mask, look = find_mask(host, opened.picture, **texts, how=how, seed=args.seed, progress=watch.progress)
         watch.begin("write")
         _save_findings(paths, opened, mask, look, host.multiple, {})
-    return {"command": "mask", **_facts(args, opened, mask, look), **_costs(watch, paths)}
+    return {"command": "mask", **_facts(args, opened, mask, look, how.contrast.drafts), **_costs(watch, paths)}
 
 
 def run_demo(args: Namespace) -> dict[str, Any]:
@@ -214,12 +218,12 @@ def _save_findings(
         save(to_pil(panels([*pictures.values()], [*pictures])), paths["panels"])
 
 
-def _facts(args: Namespace, opened: Opened, mask: Tensor, look: Look | None) -> dict[str, Any]:
+def _facts(args: Namespace, opened: Opened, mask: Tensor, look: Look | None, drafts: int) -> dict[str, Any]:
     height, width = opened.size
     said: dict[str, Any] = {}
     if look:
         said = {"kind": look.kinds[0], "agreement": round(float(look.agreement[0]), 4)}
-        said["findings"] = [in_words(look.kinds, look.agreement)]
+        said["findings"] = [in_words(look.kinds, look.agreement, drafts > 0)]
     return {
         "image": str(args.image),
         "model": args.model,
