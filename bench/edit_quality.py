@@ -42,12 +42,18 @@ class Score:
     seconds: float
 
 
-def ours(how: EditSettings = EditSettings(), source_text_as: Literal["negative", "inversion"] | None = None) -> Way:
-    """``source_text_as`` gives the source text a second role."""
+def ours(
+    how: EditSettings = EditSettings(),
+    *,
+    mask_of: Callable[[Batch], Tensor] | None = None,
+    source_text_as: Literal["negative", "inversion"] | None = None,
+) -> Way:
+    """``mask_of`` gives the mask instead of the texts; ``source_text_as`` gives the source text a second role."""
 
     def way(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, Tensor]:
+        mask = mask_of(batch) if mask_of else None
         texts: dict[str, Any] = {source_text_as: batch.source} if source_text_as else {}
-        done = edit(host, batch.pictures, batch.source, batch.target, how=how, seed=seed, **texts)
+        done = edit(host, batch.pictures, batch.source, batch.target, mask=mask, how=how, seed=seed, **texts)
         return done.picture, done.mask
 
     return way
@@ -61,14 +67,6 @@ def diffusers(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, Ten
 def img2img(strength: float) -> Way:
     """With the guidance of its pipeline, and half of its steps."""
     return lambda host, batch, seed: (sdedit(host, batch, strength, guidance=7.5, steps=25, seed=seed), None)
-
-
-def ours_under(mask_of: Callable[[Batch], Tensor], how: EditSettings = EditSettings()) -> Way:
-    def way(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, Tensor]:
-        done = edit(host, batch.pictures, batch.source, batch.target, mask=mask_of(batch), how=how, seed=seed)
-        return done.picture, done.mask
-
-    return way
 
 
 def true_mask(batch: Batch) -> Tensor:
@@ -92,8 +90,8 @@ WAYS: dict[str, Way] = {
     "FlowEdit": flow_edit,
     "LanPaint, our mask": inner_steps,
     **{f"SDEdit {strength}": img2img(strength) for strength in (0.3, 0.5, 0.7, 0.85)},
-    "no mask": ours_under(lambda batch: torch.ones_like(batch.regions)),
-    "true mask": ours_under(true_mask),
+    "no mask": ours(mask_of=lambda batch: torch.ones_like(batch.regions)),
+    "true mask": ours(mask_of=true_mask),
 }
 
 

@@ -75,7 +75,7 @@ class Solver:
 
     begin: Callable[[NoiseProcess, Noise], Step]
     meaning: str
-    is_random: bool = False  # then tries differ even without rounds
+    is_random: bool = False  # it adds noise of its own
 
 
 SOLVERS: dict[str, Solver] = {

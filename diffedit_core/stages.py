@@ -14,7 +14,7 @@ from .choosing import best, decode_best, likeness
 from .contrast import Contrast, contrast, purist_contrast
 from .decoding import BACKGROUNDS
 from .denoiser import Denoise, OnStep, as_one, levels_up_to, noise_ratio
-from .draws import Draws
+from .draws import Draws, Noise
 from .host import Denoisers, Levels
 from .inversion import Trajectory, invert
 from .kinds import kinds_of
@@ -48,10 +48,9 @@ def look(model: Denoisers, x0: Tensor, how: ContrastSettings, draws: Draws, on_s
     kinds = _kinds(model, found, how)
     if how.drafts == 0 or how.steps > 1 or "addition" not in kinds:
         return Look(found.heatmap, found.agreement, kinds, x0)
-    drafted, made = _draft(model, x0, how, draws, on_step)
-    adds = torch.tensor([kind == "addition" for kind in kinds], device=x0.device)
-    adds = per_image(adds, x0)
-    heatmap = torch.where(adds[:, 0], drafted.heatmap, found.heatmap)
+    made, heatmap = _draft(model, x0, how, draws, on_step)
+    adds = per_image(torch.tensor([kind == "addition" for kind in kinds]), x0)
+    heatmap = torch.where(adds[:, 0], heatmap, found.heatmap)
     return Look(heatmap, found.agreement, kinds, torch.where(adds, made, x0))
 
 
@@ -115,7 +114,7 @@ def levels_of_climb(model: Levels, how: InversionSettings) -> tuple[float, ...]:
     return levels_up_to(how.strength, model.sigmas(how.steps))
 
 
-def _contrast(model: Denoisers, x0: Tensor, how: ContrastSettings, noise: Any, on_step: OnStep | None) -> Contrast:
+def _contrast(model: Denoisers, x0: Tensor, how: ContrastSettings, noise: Noise, on_step: OnStep | None) -> Contrast:
     levels = levels_of_contrast(model, how)
     shared: dict[str, Any] = {"noise": noise, "draws": how.draws, "statistic": how.statistic, "on_step": on_step}
     if how.steps > 1:
@@ -136,8 +135,8 @@ def _kinds(model: Denoisers, found: Contrast, how: ContrastSettings) -> tuple[st
 
 def _draft(
     model: Denoisers, x0: Tensor, how: ContrastSettings, draws: Draws, on_step: OnStep | None
-) -> tuple[Contrast, Tensor]:
-    """Of each image the contrast of the two texts on its best draft, and the draft [B, C, ...]."""
+) -> tuple[Tensor, ...]:
+    """Of each image its best draft [B, C, ...], and the heatmap [B, ...] of the two texts on it."""
     levels, pair = _levels_of_draft(model), model.denoiser_pair("source", "target")
     source, target = model.denoiser("source"), _guided(model, DecodingSettings(guidance=how.guidance))
     judged = 1 if how.drafts > 1 else 0
@@ -147,16 +146,14 @@ def _draft(
     def attempt(number: int) -> tuple[Tensor, ...]:
         noise = draws.draft(number)
         made = drafting.draft(source, target, x0, model.process, levels, noise=noise, on_step=count)
-        seen = _contrast(model, made, every, draws.contrast(how.paired), count)
-        return made, seen.heatmap, seen.agreement
+        return made, _contrast(model, made, every, draws.contrast(how.paired), count).heatmap
 
     def score(found: tuple[Tensor, ...]) -> Tensor:
-        made, heatmap, _ = found
+        made, heatmap = found
         mask = threshold(heatmap)[:, None].to(made)
         return likeness(pair, torch.lerp(x0, made, mask), mask, model.process, draws.judging, on_step=count)
 
-    made, heatmap, agreement = best(how.drafts, attempt, score) if judged else attempt(0)
-    return Contrast(heatmap, agreement), made
+    return best(how.drafts, attempt, score) if judged else attempt(0)
 
 
 def _going_on(on_step: OnStep | None, done: int) -> OnStep | None:
