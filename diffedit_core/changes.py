@@ -24,11 +24,11 @@ HOLE = 0.02
 def tighten(core: Tensor, room: Tensor, original: Tensor, edited: Tensor) -> Tensor:
     """The mask ``core`` [B, H, W], and of the ``room`` around it what visibly changed and touches it: [B, H, W].
 
-    The pictures are [B, H, W, 3]. So the rim of the result lies where the two pictures look alike.
+    The pictures are [B, H, W, 3]. So the rim of the result lies where the two look alike. A soft rim of room stays.
     """
     change = (edited.float() - original.to(edited).float()).abs().amax(-1)[:, None]
     change = F.avg_pool2d(F.pad(change, (1, 1, 1, 1), mode="replicate"), 3, stride=1)[:, 0]
-    count = check_batch({"masks": len(core), "rooms": len(room), "pictures": len(change)})
+    count = check_batch({"masks": len(core), "pictures": len(change)})
     planes = [each.float().expand(count, -1, -1).cpu().numpy() for each in (core, room, change)]
     return torch.from_numpy(np.stack([_tightened(*each) for each in zip(*planes, strict=True)])).to(core)
 
@@ -38,4 +38,4 @@ def _tightened(core: np.ndarray, room: np.ndarray, change: np.ndarray) -> np.nda
     noise = np.quantile(change[~inside], USUAL) if not inside.all() else 0.0
     changed = parts_touching(inside & (change > max(VISIBLE, noise)), core > 0)
     grown = morph(fill_holes(changed.astype(np.float32), HOLE), cv2.MORPH_DILATE, 1)
-    return np.maximum(core, grown * inside)
+    return np.maximum(core, grown * room)

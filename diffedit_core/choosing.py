@@ -15,6 +15,7 @@ from .batches import per_image
 from .decoding import Outside, descend, matched
 from .denoiser import Denoise, DenoisePair, NoiseProcess, OnStep, as_one, noise_ratio
 from .draws import Draws, Noise
+from .host import Levels
 from .solvers import SOLVERS, Step
 
 SETTLED = 0.6
@@ -109,6 +110,10 @@ def likeness(
         if on_step:
             on_step(draw + 1, len(STRENGTHS), target)
     return torch.stack(gains).mean(0)
+
+
+def levels_of_judging(model: Levels) -> tuple[float, ...]:
+    return tuple(model.process.sigma_at(strength) for strength in STRENGTHS)
 
 
 def _settled(sigmas: Sequence[float], process: NoiseProcess) -> int:

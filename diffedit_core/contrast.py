@@ -145,7 +145,7 @@ def halves_alike(maps: Sequence[Tensor]) -> Tensor:
     first, second = first - first.mean(1, keepdim=True), second - second.mean(1, keepdim=True)
     sizes = first.norm(dim=1), second.norm(dim=1)
     alike = (first * second).sum(1) / (sizes[0] * sizes[1]).clamp_min(torch.finfo(first.dtype).tiny)
-    return torch.where(torch.maximum(*sizes) > 0, alike, 1.0)
+    return torch.where(torch.maximum(*sizes) > 0, alike, 1.0).clamp(max=1)  # rounding can take it past 1
 
 
 def _chunks(span: range, size: int) -> list[range]:

@@ -50,22 +50,23 @@ def edit(
     ``mask`` is given, it is used as it is, and none is sought.
     """
     levels_of_climb(host, how.inversion)  # refuses an impossible schedule before the work
-    original, margin = _opened(picture, host)
+    opened = _open(host, picture)
+    original = opened.picture
     if mask is not None and mask.shape[-2:] != original.shape[1:3]:
         raise ValueError(
             f"the mask is {mask.shape[-1]}x{mask.shape[-2]} but the picture is {original.shape[2]}x"
             f"{original.shape[1]}; draw the mask on this picture"
         )
     model = host.bind(source=source, target=target, negative=negative, inversion=inversion)
-    padded = margin.add(original)
-    x0, seen, room = host.encode(padded), None, 0
+    seen, room = None, 0
     if mask is None:
-        seen, room = look(model, x0, how.mask.contrast, Draws.of(seed), progress and progress("mask")), how.room
-        mask = margin.remove(_mask_of(host, seen, x0, padded, how.mask))
-    warn_if_unlikely(mask, seen.kinds if seen else ())
+        mask, seen = _found(host, model, opened, how.mask, seed, progress)
+        room = how.room
+    else:
+        warn_if_unlikely(mask)
     roomy = give_room(mask, room)
-    latent = _edited(model, x0, margin.add_to_mask(roomy), seen, how, seed, progress)
-    edited = margin.remove(host.decode(latent)).to(original.device)
+    latent = _edited(model, opened.x0, opened.margin.add_to_mask(roomy), seen, how, seed, progress)
+    edited = opened.margin.remove(host.decode(latent)).to(original.device)
     if room:
         mask = tighten(mask, roomy, original, edited)
     return Edit(paste(original, edited, mask, how.rim), mask, seen)
@@ -83,13 +84,8 @@ def find_mask(
     progress: Progress | None = None,
 ) -> tuple[Tensor, Look]:
     """The first step alone: the mask [B, H, W], and what it was cut from."""
-    original, margin = _opened(picture, host)
-    padded = margin.add(original)
-    model, x0 = host.bind(source=source, target=target, negative=negative), host.encode(padded)
-    seen = look(model, x0, how.contrast, Draws.of(seed), progress and progress("mask"))
-    mask = margin.remove(_mask_of(host, seen, x0, padded, how))
-    warn_if_unlikely(mask, seen.kinds)
-    return mask, seen
+    opened = _open(host, picture)
+    return _found(host, host.bind(source=source, target=target, negative=negative), opened, how, seed, progress)
 
 
 def mask_of(heatmap: Tensor, picture: Tensor, how: MaskSettings) -> Tensor:
@@ -99,17 +95,34 @@ def mask_of(heatmap: Tensor, picture: Tensor, how: MaskSettings) -> Tensor:
     return refine(mask, how.refinement, picture=picture, heatmap=heatmap)
 
 
-def _mask_of(host: Host, seen: Look, x0: Tensor, picture: Tensor, how: MaskSettings) -> Tensor:
-    """A draft's mask follows the draft's edges: what is added has none in the picture."""
-    if seen.has_draft(x0).any():
-        drafted = host.decode(seen.draft).to(picture)
-        picture = torch.where(per_image(seen.has_draft(x0), picture), drafted, picture)
-    return mask_of(seen.heatmap, picture, how)
+@dataclass(frozen=True)
+class _Opened:
+    """A picture as it came in, and as the model sees it."""
+
+    picture: Tensor  # [B, H, W, 3]
+    margin: Margin
+    padded: Tensor
+    x0: Tensor  # [B, C, h, w]
 
 
-def _opened(picture: Tensor | Image.Image, host: Host) -> tuple[Tensor, Margin]:
+def _open(host: Host, picture: Tensor | Image.Image) -> _Opened:
     original = from_pil(picture) if isinstance(picture, Image.Image) else picture
-    return original, Margin.around(original, host.multiple)
+    margin = Margin.around(original, host.multiple)
+    padded = margin.add(original)
+    return _Opened(original, margin, padded, host.encode(padded))
+
+
+def _found(
+    host: Host, model: Denoisers, opened: _Opened, how: MaskSettings, seed: int, progress: Progress | None
+) -> tuple[Tensor, Look]:
+    """A draft's mask follows the draft's edges: what is added has none in the picture."""
+    seen, picture = look(model, opened.x0, how.contrast, Draws.of(seed), progress and progress("mask")), opened.padded
+    has_draft = seen.has_draft(opened.x0)
+    if has_draft.any():
+        picture = torch.where(per_image(has_draft, picture), host.decode(seen.draft).to(picture), picture)
+    mask = opened.margin.remove(mask_of(seen.heatmap, picture, how))
+    warn_if_unlikely(mask, seen.kinds)
+    return mask, seen
 
 
 def _edited(

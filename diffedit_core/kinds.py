@@ -35,7 +35,7 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def in_words(kinds: Sequence[str], agreement: Tensor, may_draft: bool = True) -> str:
+def in_words(kinds: Sequence[str], agreement: Tensor, may_draft: bool) -> str:
     """What a user is told of a batch. Without drafts no place is chosen."""
     findings = [KINDS[kind].finding for kind in dict.fromkeys(kinds)]
     findings = findings if may_draft else [finding.split(":")[0] for finding in findings]

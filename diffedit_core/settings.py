@@ -43,6 +43,14 @@ class ContrastSettings(Settings):
         7.5, "How strongly drafts, and the purist mask, follow their texts.", **GUIDANCE, advanced=True
     )
 
+    @property
+    def is_purist(self) -> bool:
+        return self.steps > 1
+
+    @property
+    def may_draft(self) -> bool:
+        return self.drafts > 0 and not self.is_purist and self.kind in ("auto", "addition")
+
 
 @dataclass(frozen=True)
 class CutSettings(Settings):

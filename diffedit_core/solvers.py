@@ -75,12 +75,11 @@ class Solver:
 
     begin: Callable[[NoiseProcess, Noise], Step]
     meaning: str
-    is_random: bool = False  # it adds noise of its own
 
 
 SOLVERS: dict[str, Solver] = {
     "ddim": Solver(lambda process, noise: ddim, "DDIM's own step, the one that the inversion undoes"),
-    "ancestral": Solver(ancestral, f"replaces {ETA:.0%} of the noise with fresh noise at every step", is_random=True),
+    "ancestral": Solver(ancestral, f"replaces {ETA:.0%} of the noise with fresh noise at every step"),
     "multistep": Solver(lambda process, noise: multistep(process), "second order: also uses the previous prediction"),
 }
 

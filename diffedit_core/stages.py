@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from . import drafting
 from .batches import per_image
-from .choosing import best, decode_best, likeness
+from .choosing import best, decode_best, levels_of_judging, likeness
 from .contrast import Contrast, contrast, purist_contrast
 from .decoding import BACKGROUNDS
 from .denoiser import Denoise, OnStep, as_one, levels_up_to, noise_ratio
@@ -46,7 +47,7 @@ def look(model: Denoisers, x0: Tensor, how: ContrastSettings, draws: Draws, on_s
     """Where the source text and the target text disagree about the picture, and what kind of edit they ask for."""
     found = _contrast(model, x0, how, draws.contrast(how.paired), on_step)
     kinds = _kinds(model, found, how)
-    if how.drafts == 0 or how.steps > 1 or "addition" not in kinds:
+    if not how.may_draft or "addition" not in kinds:
         return Look(found.heatmap, found.agreement, kinds, x0)
     made, heatmap = _draft(model, x0, how, draws, on_step)
     adds = per_image(torch.tensor([kind == "addition" for kind in kinds]), x0)
@@ -100,11 +101,14 @@ def redraw(
 def levels_of_look(model: Levels, how: ContrastSettings) -> tuple[float, ...]:
     """The noise levels that ``look`` may ask the model about, ascending from 0."""
     levels = levels_of_contrast(model, how)
-    return tuple(sorted({*levels, *_levels_of_draft(model)})) if how.drafts else levels
+    if not how.may_draft:
+        return levels
+    judging = levels_of_judging(model) if how.drafts > 1 else ()
+    return tuple(sorted({*levels, *_levels_of_draft(model), *judging}))
 
 
 def levels_of_contrast(model: Levels, how: ContrastSettings) -> tuple[float, ...]:
-    if how.steps > 1:
+    if how.is_purist:
         return levels_up_to(how.strength, model.sigmas(how.steps))
     return 0.0, model.process.sigma_at(how.strength)
 
@@ -114,10 +118,15 @@ def levels_of_climb(model: Levels, how: InversionSettings) -> tuple[float, ...]:
     return levels_up_to(how.strength, model.sigmas(how.steps))
 
 
+def levels_of_redraw(model: Levels, sigmas: Sequence[float], how: DecodingSettings) -> tuple[float, ...]:
+    """The noise levels that ``redraw`` may ask about: those of the trajectory, and where tries are judged."""
+    return tuple(sorted({*sigmas, *levels_of_judging(model)})) if how.tries > 1 else tuple(sigmas)
+
+
 def _contrast(model: Denoisers, x0: Tensor, how: ContrastSettings, noise: Noise, on_step: OnStep | None) -> Contrast:
     levels = levels_of_contrast(model, how)
     shared: dict[str, Any] = {"noise": noise, "draws": how.draws, "statistic": how.statistic, "on_step": on_step}
-    if how.steps > 1:
+    if how.is_purist:
         source, target = model.denoiser("source", how.guidance), model.denoiser("target", how.guidance)
         return purist_contrast(source, target, x0, model.process, levels, **shared)
     pair = model.denoiser_pair("source", "target")
@@ -127,7 +136,7 @@ def _contrast(model: Denoisers, x0: Tensor, how: ContrastSettings, noise: Noise,
 def _kinds(model: Denoisers, found: Contrast, how: ContrastSettings) -> tuple[str, ...]:
     if how.kind != "auto":
         return (how.kind,) * len(found.heatmap)
-    if how.steps > 1:  # finished latents are not in units of the noise, and disagree in details
+    if how.is_purist:  # finished latents are not in units of the noise, and disagree in details
         return tuple("area" if wide else "object" for wide in is_wide(found.heatmap))
     signal, _ = model.process.scales(levels_of_contrast(model, how)[-1])
     return kinds_of(found, signal)

@@ -15,16 +15,16 @@ from ..diffedit_core.masks import advice, coverage
 NOWHERE = "the two texts do not say where; connect the negative text, so that a draft can choose a place"
 
 
-def show_mask(node: type[io.ComfyNode], mask: Tensor) -> dict[str, Any]:
+def show_mask(node: type[io.ComfyNode], mask: Tensor, is_area: bool = False) -> dict[str, Any]:
     """The mask itself, and what to change where it looks wrong."""
-    return _with_text(node, mask, advice(mask) or _share(mask))
+    return _with_text(node, mask, advice(mask, is_area) or _share(mask))
 
 
 def show_found(node: type[io.ComfyNode], found: Found) -> dict[str, Any]:
     """The same, with the kind of edit that the two texts ask for."""
     if found.lacks_negative:
         return _with_text(node, found.mask, NOWHERE)
-    finding = f"{_share(found.mask)}: {in_words(found.kinds, found.agreement)}"
+    finding = f"{_share(found.mask)}: {in_words(found.kinds, found.agreement, found.may_draft)}"
     return _with_text(node, found.mask, advice(found.mask, "area" in found.kinds) or finding)
 
 
@@ -37,8 +37,8 @@ def _with_text(node: type[io.ComfyNode], mask: Tensor, text: str) -> dict[str, A
 
 
 def show_advice(node: type[io.ComfyNode], mask: Tensor) -> dict[str, Any] | None:
-    """Only what to change where the mask looks wrong."""
-    text = advice(mask)
+    """Only what to change where the mask looks wrong. A large one may be meant."""
+    text = advice(mask, is_area=True)
     return show_text(node, text) if text else None
 
 

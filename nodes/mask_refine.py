@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..diffedit_core.hosts.comfyui.pictures import refine_mask
-from ..diffedit_core.masks import RULES
+from ..diffedit_core.masks import RULES, is_wide
 from ..diffedit_core.refine import Refinement
 from .display import show_mask
 from .fields import CATEGORY, rule_value, supported, widgets
@@ -53,4 +53,5 @@ class MaskRefine(io.ComfyNode):
     ) -> io.NodeOutput:
         how = Refinement(threshold=threshold or None, **steps)
         refined = refine_mask(mask, None if rule == "none" else rule, value or None, how, picture)
-        return io.NodeOutput(refined, ui=show_mask(cls, refined))
+        is_area = rule == "auto" and bool(is_wide(mask.reshape(-1, *mask.shape[-2:])).any())
+        return io.NodeOutput(refined, ui=show_mask(cls, refined, is_area))

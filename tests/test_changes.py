@@ -182,6 +182,13 @@ def test_a_soft_core_keeps_its_values_where_nothing_changed():
     assert torch.equal(mask[untouched], soft[untouched]) and (mask % 1 > 0).any()
 
 
+def test_a_soft_room_keeps_its_rim():
+    soft = F.avg_pool2d(ROOM[None], 7, stride=1, padding=3)[0]
+    mask = tighten(CORE, soft, PICTURE, changed(((soft > 0).float(), 0.4)))
+    torch.testing.assert_close(mask, torch.maximum(CORE, soft))
+    assert ((mask > 0) & (mask < 1)).sum() > 50
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_pictures_and_masks_of_any_type(dtype):
     edited = changed((BLOB, 0.4))

@@ -39,7 +39,8 @@ from diffedit_core.settings import (
 )
 
 TEXTS = ["--source", "a bowl of apples", "--target", "a bowl of pears"]
-FEW = ["--steps", "5", "--mask-draws", "2", "--tries", "2"]
+FIVE = ["--steps", "5", "--mask-draws", "2"]
+FEW = [*FIVE, "--tries", "2"]
 FEWEST = ["--steps", "2", "--mask-draws", "2"]
 OBJECT = ["--mask-kind", "object"]  # left to itself, a random model says another place at every draw: an addition
 ADDITION = ["--mask-kind", "addition"]
@@ -121,7 +122,7 @@ def test_an_edit_from_start_to_end(model, picture, tmp_path, capsys):
 def test_an_addition_from_start_to_end(model, picture, tmp_path, capsys):
     """Drafted, and gone on from the draft: nothing is inverted, and what is outside the mask stays."""
     out, saved, heatmap = (tmp_path / name for name in ("o.png", "m.png", "h.npy"))
-    argv = ["edit", picture, *TEXTS, *FEW, *ADDITION, "--mask-rule", "top", "--model", model, "-o", out]
+    argv = ["edit", picture, *TEXTS, *FIVE, *ADDITION, "--mask-rule", "top", "--model", model, "-o", out]
     assert run(*argv, "--save-mask", saved, "--save-heatmap", heatmap, "--json") == 0
     said = report(capsys)
     mask = pixels(saved)
@@ -140,7 +141,8 @@ def test_an_addition_from_start_to_end(model, picture, tmp_path, capsys):
 @pytest.mark.parametrize("kind", ["object", "addition"])
 def test_the_command_line_and_the_python_front_door_do_the_same(model, picture, tmp_path, kind):
     texts = ["--negative", "blurred", "--inversion-text", "fruits"]
-    argv = ["edit", picture, *TEXTS, *texts, "--model", model, *FEW, "--mask-kind", kind, "--seed", 7]
+    tries = {"object": ["--tries", 2], "addition": []}[kind]
+    argv = ["edit", picture, *TEXTS, *texts, "--model", model, *FIVE, *tries, "--mask-kind", kind, "--seed", 7]
     assert run(*argv, "-o", tmp_path / "o.png") == 0
     host = DiffusersHost.from_pretrained(model)
     few = EditSettings(
@@ -233,9 +235,8 @@ def test_fastdiffedit_is_a_preset_of_which_every_setting_can_still_be_set(model,
 def test_presets_are_points_of_quality_against_cost(model, picture, tmp_path, capsys, preset, tries, drafts):
     for kind in ("object", "addition"):
         common = ["edit", picture, *TEXTS, "--mask-kind", kind, "--steps", 5, "--mask-draws", 2, "--model", model]
-        asked = {"named": ["--preset", preset], "by hand": ["--tries", tries, "--mask-drafts", drafts]}
-        if kind == "object":
-            asked["by hand"] = ["--tries", tries]  # it has no drafts
+        by_hand = ["--tries", tries] if kind == "object" else ["--mask-drafts", drafts]
+        asked = {"named": ["--preset", preset], "by hand": by_hand}
         costs = []
         for name, flags in asked.items():
             assert run(*common, *flags, "-o", tmp_path / f"{name}.png", "--json") == 0
@@ -479,6 +480,8 @@ USELESS = [
     ("mask", ["--fastdiffedit"], ["--mask-drafts", "3"], "kind object adds nothing"),
     ("edit", ["--mask-steps", "2"], ["--mask-sure", "0.5"], PURIST),
     ("mask", ["--mask-steps", "2"], ["--mask-drafts", "3"], PURIST),
+    ("mask", ["--mask-draws", "2"], ["--mask-sure", "0.5"], "2 draws are the fewest"),
+    ("edit", ["--mask-kind", "addition"], ["--tries", "4"], "of an added thing several places are drafted"),
     ("edit", ["--guidance", "1", "--mask-drafts", "0"], ["--negative", "blurred"], NOTHING_GUIDED),
     ("edit", ["--guidance", "1", "--mask-kind", "object"], ["--negative", "blurred"], NOTHING_GUIDED),
     ("edit", ["--guidance", "1", "--mask-guidance", "1"], ["--negative", "blurred"], NOTHING_GUIDED),
@@ -540,7 +543,8 @@ USEFUL = {
 @pytest.mark.parametrize("what", USEFUL)
 def test_a_flag_that_is_taken_changes_something(model, picture, tmp_path, what):
     others, useful = USEFUL[what]
-    one_try = [] if "--tries" in useful or "--fastdiffedit" in others else ["--tries", "1"]
+    has_tries = "--tries" in useful or "--fastdiffedit" in others or "addition" in [*others, *useful]
+    one_try = [] if has_tries else ["--tries", "1"]
     common = ["edit", picture, *TEXTS, *FEWEST, *OBJECT, "--steps", 4, "--mask-rule", "top", *one_try, "--model", model]
     for name, flags in {"without": [], "with": useful}.items():
         written = ["-o", tmp_path / f"{name}.png", "--save-heatmap", tmp_path / f"{name}.npy"]

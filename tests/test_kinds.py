@@ -72,10 +72,16 @@ def test_each_image_is_told_by_itself():
 
 def test_every_kind_is_told_to_the_user_once():
     assert set(kinds_of(found(spot(), field(), spot(), agreement=[1.0, 1.0, 0.0]), 1.0)) == KINDS.keys() - {"auto"}
-    said = in_words(("object", "addition", "object"), torch.tensor([1.0, 0.5, 0.9]))
+    said = in_words(("object", "addition", "object"), torch.tensor([1.0, 0.5, 0.9]), True)
     one, other = KINDS["object"].finding, KINDS["addition"].finding
     assert said == f"{one}; {other} (the draws of noise agree to 0.80)"
     assert all(kind.finding for name, kind in KINDS.items() if name != "auto")
+    assert "chosen" in other and "chosen" not in in_words(("addition",), torch.tensor([0.5]), False)
+
+
+def test_no_draws_agree_to_more_than_1():
+    maps = standard_normal(200, 1, 256)
+    assert max(float(halves_alike([each, each * 3])) for each in maps) == 1
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 7])

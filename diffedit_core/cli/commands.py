@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..compositing import overlay, panels
+from ..contrast import FEWEST
 from ..decoding import BACKGROUNDS
 from ..editing import edit, find_mask
 from ..hosts.diffusers import DiffusersHost, be_quiet
@@ -71,7 +72,7 @@ def run_edit(args: Namespace) -> dict[str, Any]:
         _save_findings(paths, opened, done.mask, done.look, host.multiple, {target[0]: done.picture})
     return {
         "command": "edit",
-        **_facts(args, opened, done.mask, done.look, how.mask.contrast.drafts),
+        **_facts(args, opened, done.mask, done.look, how.mask.contrast.may_draft),
         **_costs(watch, paths),
     }
 
@@ -92,7 +93,7 @@ def run_mask(args: Namespace) -> dict[str, Any]:
         mask, look = find_mask(host, opened.picture, **texts, how=how, seed=args.seed, progress=watch.progress)
         watch.begin("write")
         _save_findings(paths, opened, mask, look, host.multiple, {})
-    return {"command": "mask", **_facts(args, opened, mask, look, how.contrast.drafts), **_costs(watch, paths)}
+    return {"command": "mask", **_facts(args, opened, mask, look, how.contrast.may_draft), **_costs(watch, paths)}
 
 
 def run_demo(args: Namespace) -> dict[str, Any]:
@@ -126,19 +127,22 @@ def _check_used(args: Namespace, how: EditSettings) -> None:
     if args.mask:
         sought = [*flags_of(ContrastSettings, "mask-"), *flags_of(CutSettings, "mask-"), "room", "save-heatmap"]
         _refuse(args, sought, "--mask FILE says where to edit, so no mask is sought")
+    if how.mask.contrast.kind == "addition" and how.mask.contrast.may_draft:
+        _refuse(args, ["tries"], "of an added thing several places are drafted; use --mask-drafts")
     _check_mask_used(args, how.mask, decoding.guidance != 1 or (inverts and how.inversion.guidance != 1))
 
 
 def _check_mask_used(args: Namespace, how: MaskSettings, is_guided: bool = False) -> None:
     contrast = how.contrast
-    is_purist, may_draft = contrast.steps > 1, contrast.drafts > 0 and contrast.kind in ("auto", "addition")
-    if is_purist:
+    if contrast.is_purist:
         _refuse(args, ["mask-sure", "mask-drafts"], "the purist mask takes all its draws and drafts nothing")
+    if contrast.draws <= FEWEST:
+        _refuse(args, ["mask-sure"], f"{FEWEST} draws are the fewest to stop after")
     if contrast.kind in ("object", "area"):
         _refuse(args, ["mask-drafts"], f"kind {contrast.kind} adds nothing")
-    if not is_purist and not may_draft:
+    if not contrast.is_purist and not contrast.may_draft:
         _refuse(args, ["mask-guidance"], "single predictions are compared without guidance; use --mask-steps 2 or more")
-    if not is_guided and (contrast.guidance == 1 or not (is_purist or may_draft)):
+    if not is_guided and (contrast.guidance == 1 or not (contrast.is_purist or contrast.may_draft)):
         _refuse(args, ["negative"], "nothing is guided away from it")
     if how.refinement.edge_snap == "none":
         _refuse(args, ["refine-edge-radius"], "no edges are looked for; use --refine-edge-snap as well")
@@ -218,12 +222,12 @@ def _save_findings(
         save(to_pil(panels([*pictures.values()], [*pictures])), paths["panels"])
 
 
-def _facts(args: Namespace, opened: Opened, mask: Tensor, look: Look | None, drafts: int) -> dict[str, Any]:
+def _facts(args: Namespace, opened: Opened, mask: Tensor, look: Look | None, may_draft: bool) -> dict[str, Any]:
     height, width = opened.size
     said: dict[str, Any] = {}
     if look:
         said = {"kind": look.kinds[0], "agreement": round(float(look.agreement[0]), 4)}
-        said["findings"] = [in_words(look.kinds, look.agreement, drafts > 0)]
+        said["findings"] = [in_words(look.kinds, look.agreement, may_draft)]
     return {
         "image": str(args.image),
         "model": args.model,

@@ -42,7 +42,7 @@ def show(
         "success": toybox.judge(asked, to_bytes(done.picture[0])),
     }
     pictures = {"input": picture, "mask": overlay(picture, done.mask.to(picture)), "result": done.picture}
-    said = in_words(done.look.kinds, done.look.agreement)
+    said = in_words(done.look.kinds, done.look.agreement, may_draft=True)
     verdict = "shows" if facts["success"] else "does not show"
     score = f"mask IoU with the truth {facts['iou']:.2f}; the result {verdict} what was asked for"
     return pictures, {**facts, "findings": [f"from  {asked.source}", f"to    {asked.target}", said, score]}

@@ -107,8 +107,8 @@ def _check_in_force(role: Role, prediction: Tensor, sigma: float) -> None:
     """ComfyUI predicts 0 under a text outside its timestep range; the heatmap would show only the other prediction."""
     if not prediction.any():
         raise ValueError(
-            f"the {role} text is not in force at noise level {sigma:.3f}; widen its timestep range, "
-            "choose another strength, or set tries to 1 so that nothing is compared"
+            f"the {role} text is not in force at noise level {sigma:.3f}; "
+            "widen its timestep range, or choose another strength"
         )
 
 

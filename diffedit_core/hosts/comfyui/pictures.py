@@ -61,9 +61,16 @@ def refine_mask(mask: Tensor, rule: str | None, value: float | None, how: Refine
     if picture is not None:
         picture = picture[..., :3]
         blank = torch.zeros_like(picture[:1, ..., 0])
-        planes = place_centred(planes, blank, "mask")
-        heatmap = None if heatmap is None else place_centred(heatmap, blank, "heatmap")
+        planes = place_centred(_no_larger(planes, blank), blank, "mask")
+        heatmap = None if heatmap is None else place_centred(_no_larger(heatmap, blank), blank, "heatmap")
     return refine(planes, how, picture=picture, heatmap=heatmap)
+
+
+def _no_larger(planes: Tensor, blank: Tensor) -> Tensor:
+    """A mask drawn on a photograph, for the picture that VAE Encode cropped from it."""
+    size = (blank.shape[1], blank.shape[2])
+    is_larger = planes.shape[1] > size[0] or planes.shape[2] > size[1]
+    return crop_centred(planes, size, "picture") if is_larger else planes
 
 
 def _together(original: Tensor, edited: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -60,6 +60,7 @@ class Found:
     draft: VaeLatent  # what the heatmap belongs to: the picture, or a draft with the new thing in it
     kinds: tuple[str, ...]
     agreement: Tensor  # [B]
+    may_draft: bool
     lacks_negative: bool  # something is added, and there was no negative text to make a draft with
 
 
@@ -78,7 +79,7 @@ def find_mask(
     samples, process = _samples(model, latent), SamplingProcess.of(model)
     size = (samples.shape[-2] * _pixels(model), samples.shape[-1] * _pixels(model))
     can_draft = negative is not None or how.guidance == 1
-    if not can_draft and how.steps == 1:
+    if not can_draft and not how.is_purist:
         how = replace(how, drafts=0)
 
     def loop(bound: LoopDenoisers, x0: Tensor, on_step: OnStep) -> tuple[stages.Look, Tensor]:
@@ -95,7 +96,8 @@ def find_mask(
     warn_if_unlikely(mask, look.kinds)
     seen = _drafted(samples.to(heatmap), _to_vae_units(model, look.draft), has_draft.to(heatmap.device))
     lacks_negative = "addition" in look.kinds and not can_draft
-    return Found(mask, fit(planes, size), _with_samples(latent, seen), look.kinds, agreement, lacks_negative)
+    draft = _with_samples(latent, seen)
+    return Found(mask, fit(planes, size), draft, look.kinds, agreement, how.may_draft, lacks_negative)
 
 
 def invert_picture(
@@ -163,8 +165,9 @@ def masked_denoise(
         here = planes.to(x0.device)
         return stages.redraw(bound, inverted.above(x0), here, how, Draws.of(seed), on_step, draft=begun)
 
+    levels = stages.levels_of_redraw(process, inverted.sigmas, how)
     texts: Texts = {"target": target, "negative": negative, "source": negative if source is None else source}
-    edited = _to_vae_units(model, run(model, samples, texts, process, inverted.sigmas, loop, seed=seed))
+    edited = _to_vae_units(model, run(model, samples, texts, process, levels, loop, seed=seed))
     if background.is_exact:  # converting to model units and back rounds, so unmasked cells are copied from the input
         edited = torch.where(planes.to(edited.device) == 0, samples.to(edited), edited)
     return _with_samples(inverted.picture, edited)

@@ -410,7 +410,7 @@ def test_paste_back_with_room_for_a_batch_of_edits():
     each = torch.cat([mask, square(20, 20, 6, 6)])
     batch = run("PasteBack", original=original.expand(2, -1, -1, -1), edited=edits, mask=each, room=8)[0]
     assert batch[0].equal(together[0])
-    with pytest.raises(ValueError, match=r"3 masks.* and 2 pictures do not fit together"):
+    with pytest.raises(ValueError, match=r"^3 masks and 2 pictures do not fit together"):
         run("PasteBack", original=original, edited=edits, mask=mask.expand(3, -1, -1), room=8)
 
 
@@ -450,8 +450,24 @@ def test_refined_masks_get_the_pictures_size():
     assert refined.shape == (1, 67, 85)
     assert refined[:, 1:65, 2:82].equal(half(64, 80))
     assert refined[:, 0].count_nonzero() == 0
-    with pytest.raises(ValueError, match="picture is 64x64 but the mask is 80x64"):
+    with pytest.raises(ValueError, match="mask is 80x64 but the picture is 64x64"):
         run("MaskRefine", mask=half(64, 80), picture=picture())
+
+
+def test_a_mask_drawn_on_a_photograph_is_refined_on_what_vae_encode_kept_of_it():
+    drawn = square(21, 22, 12, 12, (67, 85))
+    for rule in ("none", "otsu"):
+        refined = run("MaskRefine", mask=drawn, rule=rule, picture=picture(64, 80))[0]
+        assert refined.equal(drawn[:, 1:65, 2:82])
+
+
+def test_a_large_mask_is_advised_against_only_where_it_cannot_be_meant():
+    heat = 1 + 0.01 * torch.rand(1, 64, 64, generator=torch.Generator().manual_seed(0))
+    large = {rule: str(run("MaskRefine", mask=heat, rule=rule, value=0.5).ui) for rule in ("auto", "otsu")}
+    assert "fewer words" in large["otsu"] and "fewer words" not in large["auto"]
+    spot = torch.zeros(1, 64, 64)
+    spot[:, 5:9, 5:9] = 1
+    assert "fewer words" in str(run("MaskRefine", mask=spot, rule="auto", invert=True).ui)
 
 
 def test_refining_snaps_to_the_edges_of_a_picture():
