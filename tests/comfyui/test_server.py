@@ -145,7 +145,7 @@ def test_an_interrupted_inversion_spoils_nothing_after_it(server: Server) -> Non
     np.testing.assert_array_equal(shown(server, run, the(graph, "SaveImage")), before)
 
 
-def test_fifty_prompts_do_not_grow_the_server(server: Server) -> None:
+def test_many_prompts_do_not_grow_the_server(server: Server) -> None:
     """Six pictures a prompt, whose panels, pictures and masks are some 10 MiB: had the pack kept what it made, the last
     prompts would stand 200 MiB above the first ones, and had it kept only the panels, 90 MiB.
     """
@@ -158,12 +158,12 @@ def test_fifty_prompts_do_not_grow_the_server(server: Server) -> None:
                 node["inputs"][name] = ["90", 0]
     graph = changed(graph, "DiffEdit_DDIMInvert", steps=4)
     graph = changed(graph, "DiffEdit_MaskedDenoise", guidance=1.0, tries=1)
-    graph = changed(graph, "DiffEdit_DiffEditMask", draws=1)
+    graph = changed(graph, "DiffEdit_DiffEditMask", draws=1, kind="object")
     resident = []
-    for seed in range(50):
+    for seed in range(35):
         server.run_well(changed(graph, "DiffEdit_DemoScene", seed=seed))
         resident.append(server.memory)
-    growth = (min(resident[-20:]) - max(resident[:10])) / MIB
+    growth = (min(resident[-10:]) - max(resident[:5])) / MIB
     assert growth < 60, [size // MIB for size in resident]
 
 

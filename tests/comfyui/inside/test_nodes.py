@@ -450,8 +450,8 @@ def test_refined_masks_get_the_pictures_size():
     assert refined.shape == (1, 67, 85)
     assert refined[:, 1:65, 2:82].equal(half(64, 80))
     assert refined[:, 0].count_nonzero() == 0
-    with pytest.raises(ValueError, match="mask is 80x64 but the picture is 64x64"):
-        run("MaskRefine", mask=half(64, 80), picture=picture())
+    with pytest.raises(ValueError, match="mask is 104x64 but the picture is 64x64"):
+        run("MaskRefine", mask=half(64, 104), picture=picture())
 
 
 def test_a_mask_drawn_on_a_photograph_is_refined_on_what_vae_encode_kept_of_it():
