@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .batches import check_batch
-from .shapes import fill_holes, morph, parts_touching
+from .shapes import fill_holes, grow, parts_touching
 
 VISIBLE = 10 / 255
 """A change that people see, as a seam, if it stops short."""
@@ -37,5 +36,5 @@ def _tightened(core: np.ndarray, room: np.ndarray, change: np.ndarray) -> np.nda
     inside = room > 0
     noise = np.quantile(change[~inside], USUAL) if not inside.all() else 0.0
     changed = parts_touching(inside & (change > max(VISIBLE, noise)), core > 0)
-    grown = morph(fill_holes(changed.astype(np.float32), HOLE), cv2.MORPH_DILATE, 1)
+    grown = grow(fill_holes(changed.astype(np.float32), HOLE), 1)
     return np.maximum(core, grown * room)

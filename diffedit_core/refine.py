@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,8 +13,7 @@ from .checks import check_finite
 from .edges import EDGE_SNAPS
 from .knobs import Settings, knob
 from .masks import coverage, fit
-from .pictures import to_bytes
-from .shapes import fill_holes, keep_parts, morph
+from .shapes import blurred, fill_holes, grow, keep_parts, without_gaps, without_hairs
 
 MOST_PIXELS = 1024
 
@@ -61,7 +59,7 @@ def refine(
         raise ValueError(f"edge_snap {how.edge_snap!r} follows the picture's edges; give it the picture")
     size = size or (mask.shape[1], mask.shape[2])
     masks = list(fit(mask, size).cpu().numpy())
-    pictures = [None] if picture is None else list(to_bytes(picture))
+    pictures = [None] if picture is None else list(picture.float().cpu().numpy())
     heatmaps = [None] if heatmap is None else list(fit(heatmap.float(), size).cpu().numpy())
     count = check_batch({"masks": len(masks), "pictures": len(pictures), "heatmaps": len(heatmaps)})
     each = (items * (count // len(items)) for items in (masks, pictures, heatmaps))
@@ -83,18 +81,18 @@ def _refined(mask: np.ndarray, how: Refinement, picture: np.ndarray | None, heat
         mask = (mask > how.threshold).astype(np.float32)
     if picture is not None:
         mask = EDGE_SNAPS[how.edge_snap].apply(mask, picture, how.edge_radius, heatmap)
-    mask = morph(mask, cv2.MORPH_OPEN, how.open)
-    mask = morph(mask, cv2.MORPH_CLOSE, how.close)
+    mask = without_hairs(mask, how.open)
+    mask = without_gaps(mask, how.close)
     mask = keep_parts(mask, how.min_island, how.keep_largest)
     mask = fill_holes(mask, how.fill_holes)
-    mask = morph(mask, cv2.MORPH_DILATE if how.grow > 0 else cv2.MORPH_ERODE, abs(how.grow))
+    mask = grow(mask, how.grow)
     if how.invert:
         mask = 1 - mask
     if how.feather > 0:
-        mask = cv2.GaussianBlur(mask, (0, 0), how.feather, borderType=cv2.BORDER_REPLICATE)
+        mask = blurred(mask, how.feather)
     if how.snap > 0:
         mask = np.where(mask <= how.snap, 0, np.where(mask >= 1 - how.snap, 1, mask))
-    return np.clip(mask, 0, 1).astype(np.float32)
+    return np.clip(mask, 0, 1).astype(np.float32, copy=False)
 
 
 def _checked(mask: Tensor) -> Tensor:

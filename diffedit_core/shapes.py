@@ -1,6 +1,11 @@
-"""The shapes in a mask [H, W]: round morphology, separate parts and holes. Needs OpenCV."""
+"""The shapes in a mask [H, W]: moving its rim, separate parts and holes, in a time that no radius changes.
+
+Needs OpenCV.
+"""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -9,14 +14,55 @@ try:
 except ImportError as missing:
     raise ImportError("refining masks needs OpenCV; install it with: pip install opencv-python") from missing
 
+RAMP = 4
+"""Levels at which a soft rim is moved; in between it is interpolated."""
 
-def morph(mask: np.ndarray, operation: int, radius: int) -> np.ndarray:
-    """Round morphology that does not eat into the mask from the picture's border."""
+MOST_SOFT = 2**20
+"""Pixels on which a soft rim is moved; in a larger mask it is as smooth as it would be there."""
+
+COARSE = 64
+"""Pixels of radius beyond which hairs and gaps are looked for on a smaller plane."""
+
+WIDE = 2
+"""Deviations of a blur, in pixels, that a plane must leave to be made smaller for it."""
+
+
+def grow(mask: np.ndarray, radius: float) -> np.ndarray:
+    """The mask with its rim, hard or soft, moved outwards by some pixels; inwards where negative.
+
+    The border of the picture is no rim: nothing is eaten from there.
+    """
+    if radius < 0:
+        return 1 - grow(1 - mask, -radius)
+    if radius == 0 or not mask.any():
+        return mask
+    if is_hard(mask):
+        return (_distance_to(mask > 0) <= radius).astype(np.float32)
+    if mask.size > MOST_SOFT:
+        height, width = mask.shape
+        shrink = (mask.size / MOST_SOFT) ** 0.5
+        size = max(1, round(width / shrink)), max(1, round(height / shrink))
+        small = grow(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), radius / shrink)
+        return np.maximum(mask, cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR))
+    levels = mask.max() * np.linspace(0, 1, RAMP + 1, dtype=np.float32)
+    reached = [_distance_to(mask > 0), *(_distance_to(mask >= level) for level in levels[1:])]
+    grown = mask
+    for (low, high), (near, far) in zip(pairwise(levels), pairwise(reached), strict=True):
+        share = np.clip((radius - near) / np.maximum(far - near, 1e-6), 0, 1)
+        grown = np.maximum(grown, np.where(near <= radius, low + share * (high - low), 0))
+    return grown
+
+
+def without_hairs(mask: np.ndarray, radius: int) -> np.ndarray:
+    """Without what is thinner than twice the radius: only what a disc fits into stays."""
     if radius == 0:
         return mask
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    padded = np.pad(mask, 2 * radius, mode="edge")
-    return cv2.morphologyEx(padded, operation, disc)[2 * radius : -2 * radius, 2 * radius : -2 * radius]
+    solid = mask > 0.5
+    return _without(mask, solid, solid & ~_opened(solid, radius))
+
+
+def without_gaps(mask: np.ndarray, radius: int) -> np.ndarray:
+    return 1 - without_hairs(1 - mask, radius) if radius else mask
 
 
 def keep_parts(mask: np.ndarray, min_island: float, keep_largest: int) -> np.ndarray:
@@ -26,13 +72,13 @@ def keep_parts(mask: np.ndarray, min_island: float, keep_largest: int) -> np.nda
     kept = np.flatnonzero(areas >= min_island * mask.size)
     if keep_largest:
         kept = kept[np.argsort(-areas[kept], kind="stable")][:keep_largest]
-    return _without(mask, labels, np.setdiff1d(np.arange(len(areas)), kept) + 1)
+    return _without(mask, labels > 0, _chosen(labels, np.setdiff1d(np.arange(len(areas)), kept) + 1))
 
 
 def parts_touching(mask: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Of the separate parts of a mask those that touch the place, all bool [H, W]."""
     labels, _ = _parts(mask)
-    return mask & np.isin(labels, labels[place])
+    return mask & _chosen(labels, np.unique(labels[place]))
 
 
 def fill_holes(mask: np.ndarray, up_to: float) -> np.ndarray:
@@ -42,22 +88,78 @@ def fill_holes(mask: np.ndarray, up_to: float) -> np.ndarray:
     labels, areas = _parts(mask <= 0.5)
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     holes = np.setdiff1d(np.flatnonzero(areas <= up_to * mask.size) + 1, border)
-    return 1 - _without(1 - mask, labels, holes)
+    return 1 - _without(1 - mask, labels > 0, _chosen(labels, holes))
 
 
-def _without(mask: np.ndarray, labels: np.ndarray, dropped: np.ndarray) -> np.ndarray:
-    """The mask without some of its parts and their soft rims: each pixel belongs to the nearest part."""
-    if len(dropped) == 0:
+def blurred(mask: np.ndarray, deviation: float) -> np.ndarray:
+    """Blurred by a Gaussian. A wide one is taken on a smaller plane, which shows no less of it."""
+    step = max(1, int(deviation / WIDE))
+    if step == 1:
+        return cv2.GaussianBlur(mask, (0, 0), deviation, borderType=cv2.BORDER_REPLICATE)
+    height, width = mask.shape
+    small = cv2.resize(mask, (-(-width // step), -(-height // step)), interpolation=cv2.INTER_AREA)
+    left = ((deviation / step) ** 2 - 1 / 4) ** 0.5  # making it small and large again blurs by the rest
+    small = cv2.GaussianBlur(small, (0, 0), left, borderType=cv2.BORDER_REPLICATE)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def depth(place: np.ndarray) -> np.ndarray:
+    """Pixels from within a place, bool [H, W], to what is outside of it. Outside it is 0."""
+    return _distance_to(~place)
+
+
+def is_hard(mask: np.ndarray) -> bool:
+    """Nothing between 0 and 1."""
+    return bool(((mask == 0) | (mask == 1)).all())
+
+
+def _opened(solid: np.ndarray, radius: int) -> np.ndarray:
+    """What discs of this radius that fit into it cover. It continues beyond the border: bool [H, W]."""
+    step = max(1, radius // COARSE)
+    height, width = solid.shape
+    small = solid
+    if step > 1:
+        size = -(-width // step), -(-height // step)
+        small = cv2.resize(solid.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
+    reach = radius / step
+    pad = round(reach)
+    centres = _distance_to(~np.pad(small, pad, mode="edge")) > reach
+    covered = (_distance_to(centres) <= reach)[pad : pad + small.shape[0], pad : pad + small.shape[1]]
+    if step == 1:
+        return covered
+    large = cv2.resize(covered.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
+    return _distance_to(large) <= 2 * step  # the smaller plane's outline is as rough as its pixels
+
+
+def _distance_to(place: np.ndarray) -> np.ndarray:
+    """Pixels to the nearest of the place, bool [H, W]; infinity where there is none."""
+    if not place.any():
+        return np.full(place.shape, np.inf, np.float32)
+    return cv2.distanceTransform((~place).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+
+
+def _without(mask: np.ndarray, solid: np.ndarray, lost: np.ndarray) -> np.ndarray:
+    """The mask without some of what is solid in it and its soft rim: each pixel belongs to the nearest solid one."""
+    if not lost.any():
         return mask
-    _, pixels = cv2.distanceTransformWithLabels(
-        (labels == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    if is_hard(mask):
+        return np.where(lost, np.float32(0), mask)
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~solid).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    part_of = np.zeros(pixels.max() + 1, labels.dtype)
-    part_of[pixels[labels > 0]] = labels[labels > 0]
-    return np.where(np.isin(part_of[pixels], dropped), 0, mask)
+    gone = np.zeros(nearest.max() + 1, bool)
+    np.put(gone, nearest[solid], lost[solid])
+    return np.where(gone.take(nearest), np.float32(0), mask)
 
 
-def _parts(binary: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _parts(place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Labels [H, W] from 1 (0 is none) and the area of each part."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(binary.astype(np.uint8), connectivity=4)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(place.view(np.uint8), connectivity=4)
     return labels, stats[1:, cv2.CC_STAT_AREA]
+
+
+def _chosen(labels: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Where the labels are among these numbers: bool [H, W]."""
+    table = np.zeros(labels.max() + 1, bool)
+    table[numbers] = True
+    return table.take(labels)

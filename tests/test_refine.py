@@ -2,6 +2,7 @@ import math
 import re
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -288,8 +289,8 @@ def test_the_guided_filter_sharpens_a_blurred_mask_along_the_edge(sloppy):
 
 def test_the_guided_filter_gives_a_mask_back_that_is_linear_in_the_picture():
     """With a mask a * I + b everywhere the local fit is that line, up to the regularization."""
-    picture = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3)).astype(np.uint8)
-    mask = (0.5 * picture[..., 0] / 255 + 0.3 * picture[..., 2] / 255 + 0.1).astype(np.float32)
+    picture = np.random.default_rng(0).random((SIZE, SIZE, 3), np.float32)
+    mask = 0.5 * picture[..., 0] + 0.3 * picture[..., 2] + 0.1
     np.testing.assert_allclose(guided_filter(mask, picture, 8, epsilon=1e-9), mask, atol=1e-4)
 
 
@@ -367,6 +368,109 @@ def test_inputs_that_cannot_be_refined_are_errors_that_say_why():
         ValueError, match=r"3 masks.* and 2 heatmaps do not fit together; give one for all, or one for each"
     ):
         refine(disc(10).expand(3, -1, -1), Refinement(), heatmap=torch.rand(2, 8, 8))
+
+
+def blobs(height: int, width: int, seed: int = 0, scale: float = 12) -> np.ndarray:
+    """Random smooth shapes, bool [H, W]."""
+    noise = np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32)
+    return cv2.GaussianBlur(noise, (0, 0), scale, borderType=cv2.BORDER_REFLECT) > 0
+
+
+def by_kernel(solid: np.ndarray, operation: int, radius: int) -> np.ndarray:
+    """Morphology by its definition, with a disc, on a mask that continues beyond the border."""
+    rows, columns = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    disc = (rows**2 + columns**2 <= radius**2).astype(np.uint8)
+    padded = np.pad(solid.astype(np.uint8), 2 * radius, mode="edge")
+    return cv2.morphologyEx(padded, operation, disc)[2 * radius : -2 * radius, 2 * radius : -2 * radius] > 0
+
+
+@pytest.mark.parametrize("radius", [1, 2, 5, 13])
+@pytest.mark.parametrize(
+    ("name", "sign", "operation"),
+    [
+        ("grow", 1, cv2.MORPH_DILATE),
+        ("grow", -1, cv2.MORPH_ERODE),
+        ("open", 1, cv2.MORPH_OPEN),
+        ("close", 1, cv2.MORPH_CLOSE),
+    ],
+)
+def test_morphology_is_that_of_a_disc(name, sign, operation, radius):
+    for seed in range(3):
+        solid = blobs(120, 90, seed)
+        mask = torch.from_numpy(solid.astype(np.float32))[None]
+        result = refine(mask, Refinement(**{name: sign * radius}))[0].numpy() > 0.5
+        expected = by_kernel(solid, operation, radius)
+        assert (result != expected).mean() < 0.01
+        rim = by_kernel(expected, cv2.MORPH_DILATE, 1) ^ by_kernel(expected, cv2.MORPH_ERODE, 1)
+        assert not (result != expected)[~rim].any()
+
+
+@pytest.mark.parametrize("name", ["open", "close"])
+def test_large_hairs_and_gaps_are_found_on_a_smaller_plane(name):
+    """The rims of what stays are those of the mask, to the pixel."""
+    radius, solid = 130, blobs(700, 900, seed=1, scale=50)
+    mask = torch.from_numpy(solid.astype(np.float32))[None]
+    result = refine(mask, Refinement(**{name: radius}))[0].numpy() > 0.5
+    expected = by_kernel(solid, cv2.MORPH_OPEN if name == "open" else cv2.MORPH_CLOSE, radius)
+    assert (result != solid).mean() > 0.05
+    assert (result != expected).mean() < 0.025
+    assert not (result & ~solid).any() if name == "open" else not (solid & ~result).any()
+
+
+def test_the_largest_values_do_what_they_say():
+    """A kernel as large as that would take minutes."""
+    mask = disc(10)
+    assert refine(mask, Refinement(grow=1024)).min() == 1
+    assert refine(mask, Refinement(grow=-1024)).max() == 0
+    assert refine(mask, Refinement(open=1024)).max() == 0
+    assert torch.equal(refine(mask, Refinement(close=1024)), mask)
+    assert torch.equal(refine(1 - mask, Refinement(close=1024)), torch.ones_like(mask))
+    soft = refine(mask, Refinement(feather=256))
+    assert soft.max() - soft.min() < 0.1 and float(soft.mean()) == pytest.approx(float(mask.mean()), abs=0.02)
+    assert refine(disc(10, size=700), Refinement(grow=1024)).min() == 1
+
+
+@pytest.mark.parametrize("deviation", [3.9, 4.0, 11.0, 40.0])
+def test_a_wide_blur_is_that_of_a_gaussian(deviation):
+    mask = blobs(300, 260, scale=20).astype(np.float32)
+    expected = cv2.GaussianBlur(mask, (0, 0), deviation, borderType=cv2.BORDER_REPLICATE)
+    result = refine(torch.from_numpy(mask)[None], Refinement(feather=deviation))[0].numpy()
+    away = round(3 * deviation)  # at the border the smaller plane continues a little differently
+    inner = slice(away, -away), slice(away, -away)
+    np.testing.assert_allclose(result[inner], expected[inner], atol=0.02)
+    np.testing.assert_allclose(result, expected, atol=0.15)
+
+
+@pytest.mark.parametrize("pixels", [6, -6])
+@pytest.mark.parametrize("size", [SIZE, 1400])  # the larger one is grown on a smaller plane
+def test_a_soft_rim_moves_as_it_is(pixels, size):
+    rows, columns = torch.arange(size)[:, None], torch.arange(size)
+    distance = ((rows - size / 2) ** 2 + (columns - size / 2) ** 2).sqrt()
+    soft, moved = (((radius + 4 - distance) / 8).clamp(0, 1)[None] for radius in (16, 16 + pixels))
+    torch.testing.assert_close(refine(soft, Refinement(grow=pixels)), moved, atol=0.15, rtol=0)
+
+
+def large(region: np.ndarray, seed: int = 0) -> torch.Tensor:
+    """A picture [1, H, W, 3] of two colours with a little grain."""
+    picture = np.where(region[..., None], (0.8, 0.2, 0.1), (0.1, 0.4, 0.7))
+    picture += np.random.default_rng(seed).normal(0, 0.02, picture.shape)
+    return torch.from_numpy(picture.clip(0, 1).astype(np.float32))[None]
+
+
+@pytest.mark.parametrize("snap", ["grabcut", "guided"])
+@pytest.mark.parametrize("size", [(900, 1100), (1600, 1400)])
+def test_on_a_large_picture_the_edge_is_found_to_the_pixel(snap, size):
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    angle = np.arctan2(rows - size[0] / 2, columns - size[1] / 2)
+    truth = np.hypot(rows - size[0] / 2, columns - size[1] / 2) < 250 * (1 + 0.05 * np.cos(7 * angle))
+    sloppy = torch.from_numpy((np.hypot(rows - size[0] / 2 - 4, columns - size[1] / 2 + 5) < 250).astype(np.float32))[
+        None
+    ]
+    mask = refine(sloppy, Refinement(feather=12)) if snap == "guided" else sloppy
+    snapped = refine(mask, Refinement(edge_snap=snap, edge_radius=40), picture=large(truth))[0].numpy() > 0.5
+    assert (snapped & truth).sum() / (snapped | truth).sum() > 0.99
+    rim = by_kernel(truth, cv2.MORPH_DILATE, 3) & ~by_kernel(truth, cv2.MORPH_ERODE, 3)
+    assert not (snapped != truth)[~rim].any() or snap == "guided"
 
 
 def test_grabcut_that_runs_away_from_a_scattered_mask_leaves_it_as_it_was():
