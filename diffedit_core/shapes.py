@@ -144,9 +144,10 @@ def _without(mask: np.ndarray, solid: np.ndarray, lost: np.ndarray) -> np.ndarra
         return mask
     if is_hard(mask):
         return np.where(lost, np.float32(0), mask)
-    _, nearest = cv2.distanceTransformWithLabels(
+    _, found = cv2.distanceTransformWithLabels(
         (~solid).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
+    nearest = np.asarray(found, np.int32)
     gone = np.zeros(nearest.max() + 1, bool)
     np.put(gone, nearest[solid], lost[solid])
     return np.where(gone.take(nearest), np.float32(0), mask)
