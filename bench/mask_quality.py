@@ -15,10 +15,11 @@ from bench.cases import Batch, leak
 from bench.peers import diffusers_mask
 from diffedit_core.contrast import STATISTICS, Tally
 from diffedit_core.draws import Noise, seeded_noise
-from diffedit_core.editing import find_mask, mask_of
+from diffedit_core.editing import find_mask
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import RULES, iou
 from diffedit_core.refine import Refinement
+from diffedit_core.run import mask_of
 from diffedit_core.settings import ContrastSettings, CutSettings, MaskSettings
 from diffedit_core.toybox.painting import coverage_map
 

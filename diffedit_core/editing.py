@@ -8,18 +8,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .batches import per_image
-from .changes import tighten
+from .closeup import cut_outs, cut_outs_of, is_focused, redraw_cut_outs, whole_mask
 from .compositing import paste
-from .decoding import BACKGROUNDS
-from .draws import Draws
-from .host import Denoisers, Host, Progress, Text
-from .inversion import Trajectory
-from .masks import cells, cut, warn_if_unlikely
-from .pictures import Margin, from_pil
-from .refine import give_room, refine
+from .focus import Focus, View
+from .host import Host, Progress, Text
+from .masks import warn_if_unlikely
+from .pictures import from_pil
+from .run import Run
 from .settings import EditSettings, MaskSettings
-from .stages import Look, climb, levels_of_climb, look, redraw
+from .stages import Look, levels_of_climb
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,8 @@ class Edit:
 
     picture: Tensor
     mask: Tensor  # where the picture differs from the one that came in
-    look: Look | None  # what the texts said, at the latent's size; None where a mask was given
+    look: Look | None  # what the texts said of the whole picture, at the latent's size; None where a mask was given
+    views: tuple[tuple[View, ...], ...] = ()  # of each large picture the cut-outs that were edited
 
 
 def edit(
@@ -50,25 +48,21 @@ def edit(
     ``mask`` is given, it is used as it is, and none is sought.
     """
     levels_of_climb(host, how.inversion)  # refuses an impossible schedule before the work
-    opened = _open(host, picture)
-    original = opened.picture
+    original = _opened(picture)
     if mask is not None and mask.shape[-2:] != original.shape[1:3]:
         raise ValueError(
             f"the mask is {mask.shape[-1]}x{mask.shape[-2]} but the picture is {original.shape[2]}x"
             f"{original.shape[1]}; draw the mask on this picture"
         )
     model = host.bind(source=source, target=target, negative=negative, inversion=inversion)
-    seen, room = None, 0
+    run = Run(host, model, seed, progress)
+    if is_focused(host, original, how.focus):
+        return _edited_closely(run, original, mask, how)
+    opened, seen = run.open(original), None
     if mask is None:
-        mask, seen = _found(host, model, opened, how.mask, seed, progress)
-        room = how.room
-    else:
-        warn_if_unlikely(mask)
-    roomy = give_room(mask, room)
-    latent = _edited(model, opened.x0, opened.margin.add_to_mask(roomy), seen, how, seed, progress)
-    edited = opened.margin.remove(host.decode(latent)).to(original.device)
-    if room:
-        mask = tighten(mask, roomy, original, edited)
+        mask, seen = run.find(opened, how.mask)
+    warn_if_unlikely(mask, seen.kinds if seen else ())
+    edited, mask = run.redraw(opened, mask, seen, how)
     return Edit(paste(original, edited, mask, how.rim), mask, seen)
 
 
@@ -80,66 +74,39 @@ def find_mask(
     *,
     negative: Text = "",
     how: MaskSettings = MaskSettings(),
+    focus: Focus = Focus(),
     seed: int = 0,
     progress: Progress | None = None,
 ) -> tuple[Tensor, Look]:
-    """The first step alone: the mask [B, H, W], and what it was cut from."""
-    opened = _open(host, picture)
-    return _found(host, host.bind(source=source, target=target, negative=negative), opened, how, seed, progress)
-
-
-def mask_of(heatmap: Tensor, picture: Tensor, how: MaskSettings) -> Tensor:
-    """A heatmap [B, h, w] cut and refined: [B, H, W] of the picture [B, H, W, 3]."""
-    cut_how = how.cut_by_hand
-    mask = cut(heatmap, (picture.shape[1], picture.shape[2]), cut_how.rule, cut_how.value)
-    return refine(mask, how.refinement, picture=picture, heatmap=heatmap)
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """A picture as it came in, and as the model sees it."""
-
-    picture: Tensor  # [B, H, W, 3]
-    margin: Margin
-    padded: Tensor
-    x0: Tensor  # [B, C, h, w]
-
-
-def _open(host: Host, picture: Tensor | Image.Image) -> _Opened:
-    original = from_pil(picture) if isinstance(picture, Image.Image) else picture
-    margin = Margin.around(original, host.multiple)
-    padded = margin.add(original)
-    return _Opened(original, margin, padded, host.encode(padded))
-
-
-def _found(
-    host: Host, model: Denoisers, opened: _Opened, how: MaskSettings, seed: int, progress: Progress | None
-) -> tuple[Tensor, Look]:
-    """A draft's mask follows the draft's edges: what is added has none in the picture."""
-    seen, picture = look(model, opened.x0, how.contrast, Draws.of(seed), progress and progress("mask")), opened.padded
-    has_draft = seen.has_draft(opened.x0)
-    if has_draft.any():
-        picture = torch.where(per_image(has_draft, picture), host.decode(seen.draft).to(picture), picture)
-    mask = opened.margin.remove(mask_of(seen.heatmap, picture, how))
+    """The first step alone: the mask [B, H, W], and what the texts said of the whole picture."""
+    original = _opened(picture)
+    run = Run(host, host.bind(source=source, target=target, negative=negative), seed, progress)
+    if is_focused(host, original, focus):
+        seen, found = cut_outs(run, original, how, focus)
+        mask = torch.cat([whole_mask(original[i : i + 1], parts) for i, parts in enumerate(found)])
+    else:
+        mask, seen = run.find(run.open(original), how)
     warn_if_unlikely(mask, seen.kinds)
     return mask, seen
 
 
-def _edited(
-    model: Denoisers,
-    x0: Tensor,
-    mask: Tensor,
-    seen: Look | None,
-    how: EditSettings,
-    seed: int,
-    progress: Progress | None,
-) -> Tensor:
-    """Invert where the background asks for it, then decode: [B, C, h, w]. Drafts need no inversion."""
-    is_drafted = seen is not None and bool(seen.has_draft(x0).all())
-    if BACKGROUNDS[how.decoding.background].needs_inversion and not is_drafted:
-        trajectory = climb(model, x0, how.inversion, progress and progress("invert"))
+def _edited_closely(run: Run, original: Tensor, given: Tensor | None, how: EditSettings) -> Edit:
+    """A large picture: only cut-outs of it go through the model."""
+    pictures, seen, masks = original.split(1), None, [given] * len(original)
+    if given is None:
+        seen, found = cut_outs(run, original, how.mask, how.focus)
+        warn_if_unlikely(torch.cat([whole_mask(*each) for each in zip(pictures, found, strict=True)]), seen.kinds)
     else:
-        trajectory = Trajectory(x0[None], levels_of_climb(model, how.inversion))
-    planes = cells(mask, (x0.shape[-2], x0.shape[-1]), how.decoding.soft)[:, None]
-    on_step = progress and progress("decode")
-    return redraw(model, trajectory, planes, how.decoding, Draws.of(seed), on_step, draft=seen and seen.draft)
+        warn_if_unlikely(given)
+        masks = list(given.expand(len(original), -1, -1).split(1))
+        found = [cut_outs_of(run, *each, how.focus) for each in zip(pictures, masks, strict=True)]
+    done = [
+        redraw_cut_outs(run, picture, parts, how, mask)
+        for picture, parts, mask in zip(pictures, found, masks, strict=True)
+    ]
+    edited, changed = (torch.cat(each) for each in zip(*done, strict=True))
+    return Edit(edited, changed, seen, tuple(tuple(part.view for part in parts) for parts in found))
+
+
+def _opened(picture: Tensor | Image.Image) -> Tensor:
+    return from_pil(picture) if isinstance(picture, Image.Image) else picture

@@ -42,6 +42,8 @@ class Host(Levels, Protocol):
     @property
     def multiple(self) -> int: ...  # of which both sides of a picture must be multiples
     @property
+    def area(self) -> int: ...  # pixels of the pictures that the model was made for
+    @property
     def evaluations(self) -> int: ...  # rows that went through the network so far
     def bind(self, *, source: Text = "", target: Text = "", negative: Text = "", inversion: Text = "") -> Denoisers: ...
     def encode(self, picture: Tensor) -> Tensor: ...

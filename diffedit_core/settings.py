@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from .contrast import STATISTICS
 from .decoding import BACKGROUNDS
+from .focus import Focus
 from .kinds import KINDS
 from .knobs import Settings, knob, part
 from .masks import RULES, checked_value
@@ -130,6 +131,7 @@ class EditSettings(Settings):
     mask: MaskSettings = part(MaskSettings(), "finding the mask")
     inversion: InversionSettings = part(InversionSettings(), "inverting the picture")
     decoding: DecodingSettings = part(DecodingSettings(), "drawing the edit")
+    focus: Focus = part(Focus(), "looking at large pictures")
     room: int = knob(6, "Pixels to grow a mask that was found, for a new thing of another shape.", low=0, high=256)
     rim: float = knob(1.0, "Pixels of the mask's inner edge over which to blend.", low=0, high=256, step=0.5)
 

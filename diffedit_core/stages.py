@@ -38,6 +38,9 @@ class Look:
     kinds: tuple[str, ...]  # a name of KINDS for each image
     draft: Tensor  # [B, C, ...] what the heatmap belongs to: the picture, or a draft with the new thing in it
 
+    def one(self, i: int) -> Look:
+        return Look(self.heatmap[i : i + 1], self.agreement[i : i + 1], self.kinds[i : i + 1], self.draft[i : i + 1])
+
     def has_draft(self, x0: Tensor) -> Tensor:
         """Whether the heatmap of each image belongs to a draft: [B]."""
         return (self.draft != x0).flatten(1).any(1)

@@ -138,6 +138,34 @@ def test_an_addition_from_start_to_end(model, picture, tmp_path, capsys):
     assert said["findings"][0].startswith("the two texts do not say where: one place was chosen, another seed")
 
 
+def test_a_large_picture_is_edited_in_cut_outs_and_the_report_says_where(model, tmp_path, capsys):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)).resize((400, 300)).save(
+        large := tmp_path / "large.png"
+    )
+    out, saved, heatmap = (tmp_path / name for name in ("o.png", "m.png", "h.png"))
+    argv = ["edit", large, *TEXTS, *FEWEST, *OBJECT, "--mask-rule", "top", "--mask-value", 0.02, "--model", model]
+    argv += ["--refine-keep-largest", 1, "--room", 0, "--tries", 1, "-o", out]
+    assert run(*argv, "--save-mask", saved, "--save-heatmap", heatmap, "--json") == 0
+    said, mask = report(capsys), pixels(saved)
+    assert mask.shape == (300, 400) and pixels(heatmap).shape == (300, 400, 3)
+    assert np.array_equal(pixels(out)[mask == 0], pixels(large)[mask == 0])
+    (part,) = said["cut_outs"]
+    assert part.keys() == {"left", "top", "width", "height", "scale"}
+    rows, columns = np.nonzero(mask)
+    assert part["left"] <= columns.min() and columns.max() < part["left"] + part["width"] <= 400
+    assert part["top"] <= rows.min() and rows.max() < part["top"] + part["height"] <= 300
+    assert part["scale"] == pytest.approx((part["width"] * part["height"]) ** 0.5 / 128, rel=0.1)
+    assert run(*argv) == 0
+    place = "edited {width}x{height} pixels at {left}, {top}".format(**part)
+    assert place in capsys.readouterr().out
+    found = run("mask", large, *TEXTS, *OBJECT, "--mask-draws", 2, "--model", model, "--json")
+    assert found == 0 and pixels(tmp_path / "large-mask.png").shape == (300, 400)
+    assert pixels(tmp_path / "large-heatmap.png").shape == (300, 400, 3)
+    capsys.readouterr()
+    assert run(*argv, "--no-focus", "--json") == 0
+    assert "cut_outs" not in report(capsys)
+
+
 @pytest.mark.parametrize("kind", ["object", "addition"])
 def test_the_command_line_and_the_python_front_door_do_the_same(model, picture, tmp_path, kind):
     texts = ["--negative", "blurred", "--inversion-text", "fruits"]
@@ -452,6 +480,7 @@ NOTHING_SOUGHT = "--mask FILE says where to edit, so no mask is sought"
 NO_GUIDANCE = "single predictions are compared without guidance; use --mask-steps 2 or more"
 NOTHING_GUIDED = "nothing is guided away from it"
 PURIST = "the purist mask takes all its draws and drafts nothing"
+NO_FOCUS = "--no-focus gives the picture to the model as it is"
 USELESS = [
     ("edit", ["--background", "noised"], ["--iterations", "2"], NOTHING_INVERTED),
     ("edit", ["--background", "noised"], ["--inversion-guidance", "2"], NOTHING_INVERTED),
@@ -490,6 +519,9 @@ USELESS = [
     ("mask", ["--mask-guidance", "1"], ["--negative", "blurred"], NOTHING_GUIDED),
     ("mask", ["--fastdiffedit"], ["--negative", "blurred"], NOTHING_GUIDED),
     ("mask", ["--mask-steps", "2", "--mask-guidance", "1"], ["--negative", "x"], NOTHING_GUIDED),
+    ("edit", ["--no-focus"], ["--context", "0.5"], NO_FOCUS),
+    ("edit", ["--no-focus"], ["--area", "0.5"], NO_FOCUS),
+    ("mask", ["--no-focus"], ["--windows", "3"], NO_FOCUS),
     ("edit", ["--refine-edge-snap", "none"], ["--refine-edge-radius", "3"], "no edges are looked for"),
     ("edit", ["--mask", "m.png"], ["--refine-edge-radius", "3"], "no edges are looked for"),
     ("mask", ["--fastdiffedit"], ["--refine-edge-radius", "3"], "no edges are looked for"),
@@ -590,6 +622,7 @@ def another(knob: Knob, default: Any) -> str:
 NO_KNOBS = {"--help", "--source", "--target", "--negative", "--model", "--output", "--panels", "--save-heatmap"}
 NO_KNOBS |= {"--preset", "--fastdiffedit", "--seed", "--device", "--dtype", "--json"}
 NO_KNOBS_OF_EDIT = {"--mask", "--save-mask", "--inversion-text"}
+FOCUS = {"--focus", "--no-focus", "--area", "--context", "--windows"}  # of mask, beside the settings of the mask
 
 
 START_FROM = {
@@ -624,7 +657,7 @@ def test_every_knob_of_the_method_is_a_flag_with_help_and_reaches_its_setting(co
         assert meaning in shown
     assert len(set(flags)) == len(flags)
     others = set(re.findall(r"--[a-z-]+", shown)) - {flag.replace("--", "--no-", 1) for flag in flags} - set(flags)
-    assert others == NO_KNOBS | (NO_KNOBS_OF_EDIT if command == "edit" else set())
+    assert others == NO_KNOBS | (NO_KNOBS_OF_EDIT if command == "edit" else FOCUS)
 
 
 @pytest.mark.parametrize("command", ["edit", "mask"])

@@ -26,7 +26,8 @@ class FlowHost:
     host: DiffusersHost
 
     def __post_init__(self) -> None:
-        self.process, self.multiple = FlowOf(process=self.host.process), self.host.multiple
+        self.process = FlowOf(process=self.host.process)
+        self.multiple, self.area = self.host.multiple, self.host.area
         self.encode, self.decode = self.host.encode, self.host.decode
 
     @property

@@ -16,10 +16,10 @@ from diffedit_core.decoding import BACKGROUNDS
 from diffedit_core.denoiser import levels_up_to, noise_ratio
 from diffedit_core.drafting import draft
 from diffedit_core.draws import Draws
-from diffedit_core.editing import mask_of
 from diffedit_core.inversion import Trajectory
 from diffedit_core.masks import cells, threshold
 from diffedit_core.refine import Refinement, give_room
+from diffedit_core.run import mask_of
 from diffedit_core.settings import ContrastSettings, CutSettings, DecodingSettings, InversionSettings
 from diffedit_core.stages import Look, climb, levels_of_climb, levels_of_look, levels_of_redraw, look, redraw
 

@@ -2,13 +2,14 @@
 
 from math import hypot
 
+import cv2
 import numpy as np
 import pytest
 
-from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS, TRAIN_SEEDS, caption, render, scene, task
+from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS, TRAIN_SEEDS, caption, judge, render, scene, task
 from diffedit_core.toybox.captions import vocabulary
-from diffedit_core.toybox.painting import SHADOW_OPACITY, cast_shadow, coverage_map, shadow_map
-from diffedit_core.toybox.scenes import MARGIN, SIZE, Scene
+from diffedit_core.toybox.painting import SHADOW_OPACITY, cast_shadow, coverage_map, ground_picture, shadow_map
+from diffedit_core.toybox.scenes import MARGIN, SIZE, Frame, Ground, Scene
 
 SOME = HELD_OUT_SEEDS[:24]
 kinds = pytest.mark.parametrize("kind", KINDS)
@@ -154,3 +155,36 @@ def test_a_task_reproduces_and_kinds_do_not_share_scenes():
 def test_an_unknown_kind_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="colour, shape, both, object"):
         task(0, "texture")
+
+
+AT_LARGE = [Frame(256), Frame(1024), Frame(512, world=256, left=70, top=128), Frame(1024, world=512, left=384, top=0)]
+
+
+@pytest.mark.parametrize("frame", AT_LARGE, ids=str)
+@kinds
+def test_a_task_at_large_is_the_same_task_seen_more_sharply_in_more_of_the_world(kind, frame):
+    for seed in SOME[:3]:
+        small, large = task(seed, kind), task(seed, kind, frame)
+        assert (large.source, large.target) == (small.source, small.target)
+        assert large.image.shape == large.edited.shape == (frame.pixels, frame.pixels, 3)
+        assert large.region.shape == (frame.pixels, frame.pixels) and large.region.dtype == np.float32
+        changed = (large.image != large.edited).any(-1)
+        assert changed.any() and not changed[large.region == 0].any()
+        for at_large, itself in ((large.image, small.image), (large.edited, small.edited)):
+            square = cv2.resize(at_large[frame.square], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+            assert np.abs(square.astype(float) - itself).mean() < 4
+        assert judge(large, large.edited) and not judge(large, large.image)
+        square = cv2.resize(large.region[frame.square], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+        assert np.abs(square - small.region).mean() < 0.02
+
+
+@pytest.mark.parametrize("ground", sorted({scene(seed).ground.kind for seed in SOME}))
+def test_around_a_scene_its_ground_goes_on_and_does_not_repeat_itself(ground):
+    frame = Frame(512, world=512, left=192, top=192)
+    whole = ground_picture(Ground(ground, 0), frame)
+    np.testing.assert_allclose(whole[frame.square], ground_picture(Ground(ground, 0)), atol=40, rtol=0)
+    assert np.abs(whole[frame.square] - ground_picture(Ground(ground, 0))).mean() < 3
+    for border in (whole[:32, :256], whole[-32:, :256]):
+        if ground != "plain":
+            assert border.std() > 3
+            assert np.abs(border[:, :64] - border[:, 64:128]).mean() > 1

@@ -128,6 +128,7 @@ class WorldHost:
 
     is_flow: bool = False
     multiple: int = CELL
+    area: int = (16 * CELL) ** 2
     evaluations: int = 0
 
     @property

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import torch
 
 from .. import __version__
+from ..focus import Focus
 from ..settings import BALANCED, PRESETS, EditSettings, MaskSettings
 from . import commands
 from .flags import add_flags
@@ -56,6 +57,8 @@ def _in_words(report: Mapping[str, Any]) -> str:
     total = seconds.pop("total")
     stages = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
     lines = [*report.get("findings", [])]
+    for part in report.get("cut_outs", []):
+        lines.append("edited {width}x{height} pixels at {left}, {top}, {scale:.2f} of them as one".format(**part))
     if "coverage" in report:
         lines.append(f"the mask covers {100 * report['coverage']:.1f} % of the picture")
     lines.append(f"{evaluations} model evaluations, {total:.1f} seconds ({stages})")
@@ -96,6 +99,7 @@ def _mask_parser(parser: ArgumentParser) -> None:
     _picture_flags(parser, output="the mask [IMAGE-mask.png beside IMAGE]")
     _file(parser, "--save-heatmap", "the heatmap; .npy: its numbers [IMAGE-heatmap.png beside IMAGE]")
     add_flags(parser, MaskSettings(), "finding the mask")
+    add_flags(parser, Focus(), "looking at large pictures")
     parser.set_defaults(run=commands.run_mask)
 
 

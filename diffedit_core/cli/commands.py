@@ -12,10 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..closeup import is_focused
 from ..compositing import overlay, panels
 from ..contrast import FEWEST
 from ..decoding import BACKGROUNDS
 from ..editing import edit, find_mask
+from ..focus import Focus, View
 from ..hosts.diffusers import DiffusersHost, be_quiet
 from ..kinds import in_words
 from ..masks import coverage
@@ -69,18 +71,22 @@ def run_edit(args: Namespace) -> dict[str, Any]:
         )
         watch.begin("write")
         save(opened.edited(done.picture, done.mask), paths["picture"], opened.profile)
-        _save_findings(paths, opened, done.mask, done.look, host.multiple, {target[0]: done.picture})
+        margin = _margin(host, opened, how.focus)
+        _save_findings(paths, opened, done.mask, done.look, margin, {target[0]: done.picture})
     return {
         "command": "edit",
         **_facts(args, opened, done.mask, done.look, how.mask.contrast.may_draft),
+        **({"cut_outs": [_said(view) for view in done.views[0]]} if done.views else {}),
         **_costs(watch, paths),
     }
 
 
 def run_mask(args: Namespace) -> dict[str, Any]:
     opened, how = open_picture(args.image), from_flags(args, _preset(args).mask)
+    focus = from_flags(args, Focus())
     source, target = _texts(args)
     _check_mask_used(args, how)
+    _check_focus_used(args, focus)
     wanted = {
         "mask": args.output or beside(args.image, "mask"),
         "heatmap": args.save_heatmap or beside(args.image, "heatmap"),
@@ -90,9 +96,10 @@ def run_mask(args: Namespace) -> dict[str, Any]:
     with Watch().running() as watch:
         host = _host(args, watch)
         texts = {"source": source, "target": target, "negative": args.negative or ""}
-        mask, look = find_mask(host, opened.picture, **texts, how=how, seed=args.seed, progress=watch.progress)
+        asked = {"how": how, "focus": focus, "seed": args.seed}
+        mask, look = find_mask(host, opened.picture, **texts, **asked, progress=watch.progress)
         watch.begin("write")
-        _save_findings(paths, opened, mask, look, host.multiple, {})
+        _save_findings(paths, opened, mask, look, _margin(host, opened, focus), {})
     return {"command": "mask", **_facts(args, opened, mask, look, how.contrast.may_draft), **_costs(watch, paths)}
 
 
@@ -119,6 +126,7 @@ def _costs(watch: Watch, paths: dict[str, Path]) -> dict[str, Any]:
 
 def _check_used(args: Namespace, how: EditSettings) -> None:
     """A flag that would change nothing is an error: whoever gave it expects something of it."""
+    _check_focus_used(args, how.focus)
     decoding, inverts = how.decoding, BACKGROUNDS[how.decoding.background].needs_inversion
     if not inverts:
         _refuse(args, ["iterations", "inversion-guidance", "inversion-text"], f"{decoding.background} inverts nothing")
@@ -146,6 +154,11 @@ def _check_mask_used(args: Namespace, how: MaskSettings, is_guided: bool = False
         _refuse(args, ["negative"], "nothing is guided away from it")
     if how.refinement.edge_snap == "none":
         _refuse(args, ["refine-edge-radius"], "no edges are looked for; use --refine-edge-snap as well")
+
+
+def _check_focus_used(args: Namespace, focus: Focus) -> None:
+    if not focus.focus:
+        _refuse(args, ["area", "context", "windows"], "--no-focus gives the picture to the model as it is")
 
 
 def _preset(args: Namespace) -> EditSettings:
@@ -210,16 +223,27 @@ def _save_findings(
     opened: Opened,
     mask: Tensor,
     look: Look | None,
-    multiple: int,
+    margin: Margin,
     result: dict[str, Tensor],
 ) -> None:
     if "mask" in paths:
         save(to_pil(mask), paths["mask"])
     if "heatmap" in paths and look:
-        save_heatmap(look.heatmap, paths["heatmap"], Margin.around(opened.picture, multiple))
+        save_heatmap(look.heatmap, paths["heatmap"], margin)
     if "panels" in paths:
         pictures = {"input": opened.picture, "mask": overlay(opened.picture, mask.to(opened.picture)), **result}
         save(to_pil(panels([*pictures.values()], [*pictures])), paths["panels"])
+
+
+def _margin(host: DiffusersHost, opened: Opened, focus: Focus) -> Margin:
+    """What the heatmap shows beyond the picture. A large picture was scaled instead."""
+    return Margin.around(opened.picture, 1 if is_focused(host, opened.picture, focus) else host.multiple)
+
+
+def _said(view: View) -> dict[str, Any]:
+    """Where a cut-out is, in pixels of the picture, and how many of them the model saw as one."""
+    place = {"left": view.left, "top": view.top, "width": view.width, "height": view.height}
+    return {**place, "scale": round(view.scale, 4)}
 
 
 def _facts(args: Namespace, opened: Opened, mask: Tensor, look: Look | None, may_draft: bool) -> dict[str, Any]:

@@ -56,5 +56,5 @@ class Watch:
         if self._stage:
             self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._since
             if counted > self._counted:
-                self.evaluations[self._stage] = counted - self._counted
+                self.evaluations[self._stage] = self.evaluations.get(self._stage, 0) + counted - self._counted
         self._since, self._counted = now, counted

@@ -40,6 +40,7 @@ class DiffusersHost:
             raise ValueError(f"the model predicts {self.prediction!r}; only epsilon and v_prediction are supported")
         self.process = Diffusion.from_alphas(self.scheduler.alphas_cumprod)
         self.multiple = 2 ** (len(self.vae.config.block_out_channels) - 1)
+        self.area = self.multiple**2 * _cells(self.unet.config.sample_size)
         self.evaluations = 0  # rows that went through the UNet
 
     @classmethod
@@ -187,6 +188,12 @@ def _guided(predictions: Sequence[Tensor], guidance: float) -> Tensor:
         return predictions[0]
     text, negative = predictions
     return negative + guidance * (text - negative)
+
+
+def _cells(sample_size: int | Sequence[int] | None) -> int:
+    """Of the latents that a UNet was made for; 64 x 64, as of SD1.5, where it does not say."""
+    sides = sample_size or 64
+    return sides * sides if isinstance(sides, int) else math.prod(sides)
 
 
 def _first_line(cause: Exception) -> str:

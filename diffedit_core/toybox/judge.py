@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from .painting import SHADOW_OPACITY, cast_shadow, coverage_map, ground_picture, make_stamp
-from .scenes import COLOURS, GROUNDS, SHAPES, SIZE, TILTS, Ground, Scene, Thing
+from .scenes import COLOURS, GROUNDS, SHAPES, SIZE, TILTS, Frame, Ground, Scene, Thing
 from .tasks import Task
 
 SMALLEST = 200  # pixels: less is a highlight or a flaw; the smallest object, a star of radius 16, has about 290
@@ -40,12 +40,12 @@ class Reading:
 
 
 def judge(task: Task, image: np.ndarray, same_size: bool = False) -> bool:
-    """Whether the picture, uint8 [H, W, 3], shows what the task asked for.
+    """Whether the picture, uint8 [H, W, 3] in the task's frame, shows what the task asked for.
 
     The texts do not say how large a thing is, nor where a new one goes. So a changed object must be in its place, and
     with ``same_size`` about as large as in the true picture; an added object may be anywhere.
     """
-    before, after = task.source_scene, task.target_scene
+    before, after, image = task.source_scene, task.target_scene, scene_square(image, task.frame)
     if task.kind == "ground":
         return read_ground(image, outside=before.things).kind == after.ground.kind
     reading = read(image)
@@ -67,9 +67,22 @@ def region_used(task: Task, image: np.ndarray) -> np.ndarray:
     new = {(thing.colour, thing.shape) for thing in _only_in(task.target_scene, task.source_scene)}
     if task.kind != "addition":
         return task.region
-    placed = [seen.mask.astype(np.float32) for seen in read(image).objects if (seen.colour, seen.shape) in new]
-    soft = [part for mask in placed for part in (mask, SHADOW_OPACITY * cast_shadow(mask))]
-    return np.max([task.region, *soft], axis=0)
+    seen = read(scene_square(image, task.frame)).objects
+    placed = [each.mask.astype(np.float32) for each in seen if (each.colour, each.shape) in new]
+    soft = np.max([np.zeros((SIZE, SIZE)), *(part for mask in placed for part in _with_shadow(mask))], axis=0)
+    region, square, zoom = task.region.copy(), task.frame.square, task.frame.zoom
+    region[square] = np.maximum(region[square], soft.repeat(zoom, 0).repeat(zoom, 1))
+    return region
+
+
+def _with_shadow(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return mask, SHADOW_OPACITY * cast_shadow(mask)
+
+
+def scene_square(image: np.ndarray, frame: Frame) -> np.ndarray:
+    """What a picture of the frame, uint8 [H, W, 3], shows of the scene's square, at the scene's own size."""
+    square = np.ascontiguousarray(image[frame.square])
+    return square if frame.zoom == 1 else cv2.resize(square, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
 
 
 def remnant(reading: Reading, old: Thing, new: Thing) -> float:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from .scenes import COLOURS, GROUNDS, SIZE, Ground, Scene, Thing
+from .scenes import COLOURS, GROUNDS, ITSELF, SIZE, Frame, Ground, Scene, Thing
 
 OVERSAMPLING = 4
 SHADOW_SHIFT = (3, 4)  # pixels right and down: the light comes from the upper left
@@ -16,6 +16,7 @@ SHADOW_BLUR = 2.5  # pixels
 SHADOW_OPACITY = 0.42  # below 0.5, so that a region cut at 0.5 contains objects and no shadows
 LIGHT = np.array((-0.42, -0.55, 0.72))
 PADDING = 14  # pixels around an object that its shadow can reach
+BEND = 9, 48  # pixels by which the ground is bent around a scene, and over how many it sets in
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,12 @@ class Stamp:
     gloss: np.ndarray
 
 
-def render(scene: Scene) -> np.ndarray:
+def render(scene: Scene, frame: Frame = ITSELF) -> np.ndarray:
     """The picture, uint8 [H, W, 3], RGB."""
-    canvas = ground_picture(scene.ground).copy()
-    canvas *= 1 - SHADOW_OPACITY * shadow_map(scene)[..., None]
+    canvas = ground_picture(scene.ground, frame).copy()
+    canvas *= 1 - SHADOW_OPACITY * shadow_map(scene, frame)[..., None]
     for thing in scene.things:
-        stamp, here, inside = _placed(thing)
+        stamp, here, inside = _placed(thing, frame)
         alpha = stamp.coverage[inside][..., None]
         paint = np.array(COLOURS[thing.colour], np.float32) * stamp.shade[inside][..., None]
         paint += stamp.gloss[inside][..., None] * (255 - paint)
@@ -41,50 +42,52 @@ def render(scene: Scene) -> np.ndarray:
     return np.clip(canvas + 0.5, 0, 255).astype(np.uint8)
 
 
-def coverage_map(things: tuple[Thing, ...]) -> np.ndarray:
+def coverage_map(things: tuple[Thing, ...], frame: Frame = ITSELF) -> np.ndarray:
     """How much of each pixel the objects cover, float32 [H, W] in 0..1."""
-    return _gather(things, "coverage")
+    return _gather(things, "coverage", frame)
 
 
-def shadow_map(scene: Scene) -> np.ndarray:
+def shadow_map(scene: Scene, frame: Frame = ITSELF) -> np.ndarray:
     """How deep each pixel of the ground is in shadow, float32 [H, W] in 0..1."""
-    return _gather(scene.things, "shadow")
+    return _gather(scene.things, "shadow", frame)
 
 
-def _gather(things: tuple[Thing, ...], layer: str) -> np.ndarray:
-    field = np.zeros((SIZE, SIZE), np.float32)
+def _gather(things: tuple[Thing, ...], layer: str, frame: Frame) -> np.ndarray:
+    field = np.zeros((frame.pixels, frame.pixels), np.float32)
     for thing in things:
-        stamp, here, inside = _placed(thing)
+        stamp, here, inside = _placed(thing, frame)
         field[here] = np.maximum(field[here], getattr(stamp, layer)[inside])
     return field
 
 
-def _placed(thing: Thing) -> tuple[Stamp, tuple[slice, slice], tuple[slice, slice]]:
+def _placed(thing: Thing, frame: Frame) -> tuple[Stamp, tuple[slice, slice], tuple[slice, slice]]:
     """The thing's stamp, the part of the canvas that it covers, and the part of the stamp that is on the canvas."""
-    stamp = make_stamp(thing.shape, thing.radius, thing.tilt)
+    stamp = make_stamp(thing.shape, thing.radius, thing.tilt, frame.zoom)
     half = stamp.coverage.shape[0] // 2
     here, inside = [], []
-    for centre in (thing.y, thing.x):
-        start, stop = max(centre - half, 0), min(centre + half + 1, SIZE)
+    for place in (thing.y + frame.top, thing.x + frame.left):
+        centre = place * frame.zoom + (frame.zoom - 1) // 2
+        start, stop = max(centre - half, 0), min(centre + half + 1, frame.pixels)
         here.append(slice(start, stop))
         inside.append(slice(start - centre + half, stop - centre + half))
     return stamp, (here[0], here[1]), (inside[0], inside[1])
 
 
 @lru_cache(maxsize=1024)
-def make_stamp(shape: str, radius: int, tilt: int) -> Stamp:
-    side = 2 * (radius + PADDING) + 1
+def make_stamp(shape: str, radius: int, tilt: int, zoom: int = 1) -> Stamp:
+    side = 2 * (radius + PADDING) * zoom + 1
+    radius *= zoom
     solid = _silhouette(shape, radius, tilt, side)  # [4S, 4S]
     height = _bulge(solid, radius)  # [S, S]
     shade, gloss = _light(height, radius)
     coverage = cv2.resize(solid, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    return Stamp(coverage, cast_shadow(coverage), shade, gloss)
+    return Stamp(coverage, cast_shadow(coverage, zoom), shade, gloss)
 
 
-def cast_shadow(coverage: np.ndarray) -> np.ndarray:
+def cast_shadow(coverage: np.ndarray, zoom: int = 1) -> np.ndarray:
     """How deep in shadow each pixel is of the ground under what covers it, float32 [H, W] in 0..1."""
-    shift = np.array([[1, 0, SHADOW_SHIFT[0]], [0, 1, SHADOW_SHIFT[1]]], np.float32)
-    shadow = cv2.GaussianBlur(cv2.warpAffine(coverage, shift, coverage.shape[::-1]), (0, 0), SHADOW_BLUR)
+    shift = np.array([[1, 0, zoom * SHADOW_SHIFT[0]], [0, 1, zoom * SHADOW_SHIFT[1]]], np.float32)
+    shadow = cv2.GaussianBlur(cv2.warpAffine(coverage, shift, coverage.shape[::-1]), (0, 0), zoom * SHADOW_BLUR)
     shadow[shadow < 0.01] = 0
     return shadow
 
@@ -147,21 +150,36 @@ def _light(height: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @lru_cache(maxsize=64)
-def ground_picture(ground: Ground) -> np.ndarray:
+def ground_picture(ground: Ground, frame: Frame = ITSELF) -> np.ndarray:
     """float32 [H, W, 3] in 0..255: two tones, mixed by the kind's pattern, under a soft lamp at the upper left."""
     main, second = (np.array(tone, np.float32) for tone in GROUNDS[ground.kind][ground.palette])
-    fine = SIZE * OVERSAMPLING
-    y, x = (np.mgrid[:fine, :fine].astype(np.float32) + 0.5) / OVERSAMPLING
-    pattern = cv2.resize(_pattern(ground.kind, x, y), (SIZE, SIZE), interpolation=cv2.INTER_AREA)[..., None]
-    row, column = np.mgrid[:SIZE, :SIZE] / SIZE
+    sharp = OVERSAMPLING if frame.zoom == 1 else 2
+    side = frame.pixels
+    fine = np.arange(side * sharp, dtype=np.float32)
+    columns, rows = ((fine + 0.5) / (sharp * frame.zoom) - start for start in (frame.left, frame.top))
+    y, x = np.meshgrid(rows, columns, indexing="ij")
+    if frame.world > SIZE:
+        x, y = _bent(x, y)
+    pattern = cv2.resize(_pattern(ground.kind, x, y), (side, side), interpolation=cv2.INTER_AREA)[..., None]
+    near, far = -frame.top * frame.zoom, -frame.left * frame.zoom
+    row, column = np.ogrid[near : near + side, far : far + side]
+    row, column = (np.clip(each / (SIZE * frame.zoom), 0, 1) for each in (row, column))
     lamp = 1.1 - 0.22 * ((column - 0.35) ** 2 + (row - 0.3) ** 2)
     return ((main + (second - main) * pattern) * lamp[..., None]).astype(np.float32)
+
+
+def _bent(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The ground around the scene's square, slightly wavy, so that nothing repeats itself far and wide."""
+    by, over = BEND
+    away = np.hypot(*(np.maximum(np.maximum(-each, each - SIZE), 0) for each in (x, y)))
+    set_in = by * np.clip(away / over, 0, 1)
+    return x + set_in * np.sin(y / 37 + x / 91), y + set_in * np.sin(x / 41 - y / 83)
 
 
 def _pattern(kind: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """How much of the second tone each point takes."""
     if kind == "plain":
-        return (x + y) / (2 * SIZE)
+        return np.clip((x + y) / (2 * SIZE), 0, 1)
     if kind == "striped":
         return ((x + y) // 16 % 2).astype(np.float32)
     if kind == "checkered":

@@ -72,6 +72,33 @@ class Ground:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """How much of the world a picture shows around a scene, and how sharply.
+
+    A scene is a square of ``SIZE``. In a larger world its ground goes on around it, a little bent, without objects.
+    """
+
+    pixels: int = SIZE  # a side of the picture
+    world: int = SIZE  # what the picture shows of the world, in the scene's own pixels
+    left: int = 0  # where in it the scene's square is
+    top: int = 0
+
+    @property
+    def zoom(self) -> int:
+        """Pixels of the picture to one of the scene's."""
+        return self.pixels // self.world
+
+    @property
+    def square(self) -> tuple[slice, slice]:
+        """The rows and columns of the picture that show the scene's square."""
+        rows, columns = (slice(start * self.zoom, (start + SIZE) * self.zoom) for start in (self.top, self.left))
+        return rows, columns
+
+
+ITSELF = Frame()
+
+
+@dataclass(frozen=True)
 class Scene:
     things: tuple[Thing, ...]
     ground: Ground

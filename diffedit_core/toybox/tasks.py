@@ -8,7 +8,7 @@ import numpy as np
 
 from .captions import draw_wording
 from .painting import SHADOW_OPACITY, coverage_map, render, shadow_map
-from .scenes import COLOURS, GROUNDS, RADII, SHAPES, TILTS, Scene, Thing, draw_ground, draw_scene
+from .scenes import COLOURS, GROUNDS, ITSELF, RADII, SHAPES, TILTS, Frame, Scene, Thing, draw_ground, draw_scene
 
 KINDS = ("colour", "shape", "both", "object", "removal", "addition", "ground")
 
@@ -25,25 +25,27 @@ class Task:
     region: np.ndarray  # [H, W]: 1 on what changes, less on its rim and in changed shadow, 0 where no pixel changed
     source_scene: Scene
     target_scene: Scene
+    frame: Frame = ITSELF
 
 
-def task(seed: int, kind: str) -> Task:
+def task(seed: int, kind: str, frame: Frame = ITSELF) -> Task:
     """The task of this seed and kind. Both texts use the same wording."""
     if kind not in KINDS:
         raise ValueError(f"there is no edit of kind {kind!r}; the kinds are {', '.join(KINDS)}")
     rng = np.random.default_rng((seed, KINDS.index(kind)))
     before, after = _pair(rng, kind)
     wording = draw_wording(rng)
-    image, edited = render(before), render(after)
+    image, edited = render(before, frame), render(after, frame)
     return Task(
         kind=kind,
         source=wording.say(before.things, before.ground.kind),
         target=wording.say(after.things, after.ground.kind),
         image=image,
         edited=edited,
-        region=_region(before, after, (image != edited).any(-1)),
+        region=_region(before, after, (image != edited).any(-1), frame),
         source_scene=before,
         target_scene=after,
+        frame=frame,
     )
 
 
@@ -78,13 +80,13 @@ def _changed(rng: np.random.Generator, before: Scene, at: int, kind: str) -> Thi
     return replace(old, colour=colour, shape=shape, radius=radius, tilt=int(rng.choice(TILTS)))
 
 
-def _region(before: Scene, after: Scene, changed: np.ndarray) -> np.ndarray:
+def _region(before: Scene, after: Scene, changed: np.ndarray, frame: Frame) -> np.ndarray:
     """How much each pixel belongs to what changes, [H, W]. Shadow counts by its opacity, which is below 0.5."""
     if before.ground != after.ground:
-        soft = 1 - coverage_map(before.things)
+        soft = 1 - coverage_map(before.things, frame)
     else:
         old, new = set(before.things) - set(after.things), set(after.things) - set(before.things)
-        shade = SHADOW_OPACITY * np.abs(shadow_map(before) - shadow_map(after))
-        soft = np.maximum(coverage_map((*old, *new)), shade)
+        shade = SHADOW_OPACITY * np.abs(shadow_map(before, frame) - shadow_map(after, frame))
+        soft = np.maximum(coverage_map((*old, *new), frame), shade)
     # the rim and the shadow end where rounding leaves no difference between the pictures
     return np.where(changed | (soft >= 0.5), soft, 0).astype(np.float32)
