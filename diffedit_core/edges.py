@@ -14,7 +14,7 @@ from .shapes import grow
 SURE = 0.9
 """GrabCut takes for granted what is hotter than this share of the mask."""
 
-MOST = 320 * 320
+MOST = 256 * 256
 """Pixels that GrabCut is given; it takes seconds for a million. On a larger picture its outline is refined."""
 
 MOST_LINES = 384 * 384

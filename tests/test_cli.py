@@ -259,7 +259,7 @@ def test_fastdiffedit_is_a_preset_of_which_every_setting_can_still_be_set(model,
     assert top.mean() == 0.2  # the rule's own share
 
 
-@pytest.mark.parametrize(("preset", "tries", "drafts"), [("fast", 1, 1), ("balanced", 3, 2), ("best", 8, 4)])
+@pytest.mark.parametrize(("preset", "tries", "drafts"), [("fast", 1, 1), ("balanced", 3, 2)])
 def test_presets_are_points_of_quality_against_cost(model, picture, tmp_path, capsys, preset, tries, drafts):
     for kind in ("object", "addition"):
         common = ["edit", picture, *TEXTS, "--mask-kind", kind, "--steps", 5, "--mask-draws", 2, "--model", model]
@@ -286,13 +286,13 @@ def test_a_preset_is_balanced_unless_said_and_every_setting_of_it_can_still_be_s
     for name, flags in {
         "": [],
         "balanced": ["--preset", "balanced"],
-        "best": ["--preset", "best"],
-        "best of two": ["--preset", "best", "--mask-drafts", 2],
+        "fast": ["--preset", "fast"],
+        "the best of two": ["--preset", "fast", "--mask-drafts", 2],
     }.items():
         assert run(*common, *flags) == 0
         costs[name] = report(capsys)["evaluations"]["mask"]
-    assert costs[""] == costs["balanced"] == costs["best of two"] == 4 + 2 * 28
-    assert costs["best"] == 4 + 4 * 28
+    assert costs[""] == costs["balanced"] == costs["the best of two"] == 4 + 2 * 28
+    assert costs["fast"] == 4 + 26
 
 
 @pytest.mark.parametrize("command", ["edit", "mask"])
@@ -448,7 +448,7 @@ BAD = {
     "there is no edit of kind 'nope'": ["demo", "--kind", "nope"],
     "--scene is -1": ["demo", "--scene", "-1"],
     "invalid choice: 'slow'": ["edit", "a.png", *TEXTS, "--preset", "slow"],
-    "--preset and --fastdiffedit exclude each other": ["mask", "a.png", *TEXTS, "--preset", "best", "--fastdiffedit"],
+    "--preset and --fastdiffedit exclude each other": ["mask", "a.png", *TEXTS, "--preset", "fast", "--fastdiffedit"],
     "invalid choice: 'removal'": ["mask", "a.png", *TEXTS, "--mask-kind", "removal"],
     "--mask-drafts: 65 is not from 0 to 64": ["edit", "a.png", *TEXTS, "--mask-drafts", "65"],
     "--mask-sure: 1.5 is not from -1 to 1": ["mask", "a.png", *TEXTS, "--mask-sure", "1.5"],

@@ -160,7 +160,7 @@ def differences(one: Settings, other: Settings, path: str = "") -> Iterator[tupl
 
 
 def test_presets_spend_more_on_tries_and_drafts_and_are_alike_in_all_else():
-    assert list(PRESETS) == ["fast", "balanced", "best"]
+    assert list(PRESETS) == ["fast", "balanced"]
     assert PRESETS[BALANCED].settings == EditSettings() and all(preset.meaning for preset in PRESETS.values())
     spent = {"decoding.tries": [], "mask.contrast.drafts": []}
     for preset in PRESETS.values():
