@@ -16,6 +16,7 @@ from torch import Tensor
 
 from bench.peers import diffusers_pipeline
 from diffedit_core import decoding, edit, find_mask
+from diffedit_core.focus import Focus
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import Trajectory
 from diffedit_core.refine import Refinement
@@ -30,9 +31,12 @@ SETTINGS = EditSettings(
     mask=MaskSettings(PUBLISHED, refinement=Refinement()),  # diffusers' masks follow no edges
     inversion=InversionSettings(steps=STEPS, strength=STRENGTH),
     decoding=DecodingSettings(guidance=GUIDANCE, guided_above=0, tries=1, solver="ddim"),
+    focus=Focus(focus=False),  # both sides see the whole picture
     room=0,
 )
-DEFAULT = EditSettings(mask=MaskSettings(ContrastSettings(kind="object", sure=1)))  # random weights say no kind
+DEFAULT = EditSettings(  # random weights say no kind
+    mask=MaskSettings(ContrastSettings(kind="object", sure=1)), focus=SETTINGS.focus
+)
 
 
 class Ours:
@@ -43,7 +47,7 @@ class Ours:
         self.trajectory = Trajectory(random_latents(TAKEN + 1, pixels)[:, None].to(self.host.device), levels)
 
     def mask(self) -> object:
-        return find_mask(self.host, self.picture, SOURCE, TARGET, how=SETTINGS.mask)
+        return find_mask(self.host, self.picture, SOURCE, TARGET, how=SETTINGS.mask, focus=SETTINGS.focus)
 
     @torch.no_grad()
     def invert(self, captioned: bool) -> object:

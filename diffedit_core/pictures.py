@@ -15,12 +15,12 @@ from torch import Tensor
 
 def from_bytes(pixels: np.ndarray | Image.Image) -> Tensor:
     """0..255 -> 0..1, float32, of any shape."""
-    return torch.from_numpy(np.asarray(pixels, np.float32) / 255)
+    return torch.from_numpy(np.divide(np.asarray(pixels), 255, dtype=np.float32))
 
 
 def to_bytes(picture: Tensor) -> np.ndarray:
     """0..1 -> 0..255, uint8, of any shape."""
-    return (picture.float().clamp(0, 1) * 255).round().byte().cpu().numpy()
+    return picture.float().clamp(0, 1).mul_(255).round_().byte().cpu().numpy()
 
 
 def from_pil(image: Image.Image) -> Tensor:

@@ -66,12 +66,12 @@ def open_picture(path: str | Path) -> Opened:
         if is_deep(image):
             logger.warning("%s has more than 8 bits a channel; it is edited and written in 8", path)
         profile = image.info.get("icc_profile")
-        rgba = as_rgba(image)
-        own = from_bytes(rgba)[None]  # [1, H, W, 4]
+        picture = from_pil(image)
+        own = from_bytes(as_rgba(image))[None] if _is_transparent(image) else None  # [1, H, W, 4]
         return Opened(
-            picture=from_pil(image),
-            colours=own[..., :3],
-            alpha=own[..., 3] if _is_transparent(image) else None,
+            picture=picture,
+            colours=picture if own is None else own[..., :3],
+            alpha=None if own is None else own[..., 3],
             # the profile of another colour space went with it
             profile=profile if profile and profile[16:20] == b"RGB " else None,
         )
