@@ -12,6 +12,7 @@ import pytest
 from diffedit_core.contrast import STATISTICS
 from diffedit_core.decoding import BACKGROUNDS
 from diffedit_core.edges import EDGE_SNAPS
+from diffedit_core.focus import Focus
 from diffedit_core.kinds import KINDS
 from diffedit_core.knobs import Knob, Settings
 from diffedit_core.masks import RULES
@@ -30,6 +31,7 @@ from diffedit_core.settings import (
 from diffedit_core.solvers import SOLVERS
 
 CLASSES = (
+    Focus,
     ContrastSettings,
     CutSettings,
     Refinement,
