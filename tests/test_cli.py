@@ -499,6 +499,7 @@ USELESS = [
     ("edit", ["--mask", "m.png"], ["--mask-rule", "top"], NOTHING_SOUGHT),
     ("edit", ["--mask", "m.png"], ["--mask-value", "1"], NOTHING_SOUGHT),
     ("edit", ["--mask", "m.png"], ["--room", "3"], NOTHING_SOUGHT),
+    ("edit", ["--mask", "m.png"], ["--windows", "3"], NOTHING_SOUGHT),
     ("edit", ["--mask", "m.png"], ["--save-heatmap", "h.npy"], NOTHING_SOUGHT),
     ("edit", ["--mask-drafts", "0"], ["--mask-guidance", "2"], NO_GUIDANCE),
     ("mask", ["--mask-kind", "object"], ["--mask-guidance", "2"], NO_GUIDANCE),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from argparse import Namespace
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from torch import Tensor
 
 from ..closeup import is_focused
 from ..compositing import overlay, panels
-from ..contrast import FEWEST
 from ..decoding import BACKGROUNDS
 from ..editing import edit, find_mask
 from ..focus import Focus, View
@@ -23,13 +21,14 @@ from ..kinds import in_words
 from ..masks import coverage
 from ..pictures import Margin, to_pil
 from ..refine import Refinement, refine
-from ..settings import BALANCED, FASTDIFFEDIT, PRESETS, ContrastSettings, CutSettings, EditSettings, MaskSettings
+from ..settings import BALANCED, FASTDIFFEDIT, PRESETS, ContrastSettings, EditSettings, MaskSettings
 from ..stages import Look
 from ..toybox import weights
 from .demo import show
 from .files import Opened, beside, open_mask, open_picture, planned, save, save_heatmap
-from .flags import flags_of, from_flags, given_flags
+from .flags import from_flags
 from .reporting import Watch
+from .unused import check_edit, check_mask
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +45,7 @@ def run_edit(args: Namespace) -> dict[str, Any]:
         refinement = from_flags(args, Refinement(), "refine-")
         how = replace(how, mask=MaskSettings(ContrastSettings(drafts=0), refinement=refinement))
     source, target = _texts(args, args.mask is None or BACKGROUNDS[how.decoding.background].needs_source)
-    _check_used(args, how)
+    check_edit(args, how)
     mask = _given_mask(args, opened, how.mask.refinement)
     wanted = {
         "picture": args.output or beside(args.image, "edited"),
@@ -85,8 +84,7 @@ def run_mask(args: Namespace) -> dict[str, Any]:
     opened, how = open_picture(args.image), from_flags(args, _preset(args).mask)
     focus = from_flags(args, Focus())
     source, target = _texts(args)
-    _check_mask_used(args, how)
-    _check_focus_used(args, focus)
+    check_mask(args, how, focus)
     wanted = {
         "mask": args.output or beside(args.image, "mask"),
         "heatmap": args.save_heatmap or beside(args.image, "heatmap"),
@@ -124,52 +122,10 @@ def _costs(watch: Watch, paths: dict[str, Path]) -> dict[str, Any]:
     }
 
 
-def _check_used(args: Namespace, how: EditSettings) -> None:
-    """A flag that would change nothing is an error: whoever gave it expects something of it."""
-    _check_focus_used(args, how.focus)
-    decoding, inverts = how.decoding, BACKGROUNDS[how.decoding.background].needs_inversion
-    if not inverts:
-        _refuse(args, ["iterations", "inversion-guidance", "inversion-text"], f"{decoding.background} inverts nothing")
-    if decoding.guidance == 1:
-        _refuse(args, ["guided-above"], "guidance 1 guides nowhere")
-    if args.mask:
-        sought = [*flags_of(ContrastSettings, "mask-"), *flags_of(CutSettings, "mask-"), "room", "save-heatmap"]
-        _refuse(args, sought, "--mask FILE says where to edit, so no mask is sought")
-    if how.mask.contrast.kind == "addition" and how.mask.contrast.may_draft:
-        _refuse(args, ["tries"], "of an added thing several places are drafted; use --mask-drafts")
-    _check_mask_used(args, how.mask, decoding.guidance != 1 or (inverts and how.inversion.guidance != 1))
-
-
-def _check_mask_used(args: Namespace, how: MaskSettings, is_guided: bool = False) -> None:
-    contrast = how.contrast
-    if contrast.is_purist:
-        _refuse(args, ["mask-sure", "mask-drafts"], "the purist mask takes all its draws and drafts nothing")
-    if contrast.draws <= FEWEST:
-        _refuse(args, ["mask-sure"], f"{FEWEST} draws are the fewest to stop after")
-    if contrast.kind in ("object", "area"):
-        _refuse(args, ["mask-drafts"], f"kind {contrast.kind} adds nothing")
-    if not contrast.is_purist and not contrast.may_draft:
-        _refuse(args, ["mask-guidance"], "single predictions are compared without guidance; use --mask-steps 2 or more")
-    if not is_guided and (contrast.guidance == 1 or not (contrast.is_purist or contrast.may_draft)):
-        _refuse(args, ["negative"], "nothing is guided away from it")
-    if how.refinement.edge_snap == "none":
-        _refuse(args, ["refine-edge-radius"], "no edges are looked for; use --refine-edge-snap as well")
-
-
-def _check_focus_used(args: Namespace, focus: Focus) -> None:
-    if not focus.focus:
-        _refuse(args, ["area", "context", "windows"], "--no-focus gives the picture to the model as it is")
-
-
 def _preset(args: Namespace) -> EditSettings:
     if args.fastdiffedit and args.preset:
         raise ValueError("--preset and --fastdiffedit exclude each other; give one of them")
     return FASTDIFFEDIT if args.fastdiffedit else PRESETS[args.preset or BALANCED].settings
-
-
-def _refuse(args: Namespace, flags: Sequence[str], why: str) -> None:
-    if given := given_flags(args, flags):
-        raise ValueError(f"{', '.join(given)} would change nothing: {why}")
 
 
 def _texts(args: Namespace, needs_source: bool = True) -> tuple[list[str], list[str]]:
