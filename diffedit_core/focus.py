@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,12 +69,16 @@ class View:
         return resized(planes[self.box], self.size)
 
     def within(self, planes: Tensor, whole: View) -> Tensor:
-        """The same of what ``whole`` sees, [B, h', w', ...]."""
+        """The same of what ``whole`` sees, [B, h', w', ...]; 0 where that ends."""
         down, right = whole.size[0] / whole.height, whole.size[1] / whole.width
-        top, left = int((self.top - whole.top) * down), int((self.left - whole.left) * right)
+        top, left = math.floor((self.top - whole.top) * down), math.floor((self.left - whole.left) * right)
         bottom = max(top + 1, round((self.top + self.height - whole.top) * down))
         end = max(left + 1, round((self.left + self.width - whole.left) * right))
-        return resized(planes[:, top:bottom, left:end], self.size)
+        part = planes.new_zeros(len(planes), bottom - top, end - left, *planes.shape[3:])
+        shown = planes[:, max(top, 0) : max(bottom, 0), max(left, 0) : max(end, 0)]
+        below, beside = max(-top, 0), max(-left, 0)
+        part[:, below : below + shown.shape[1], beside : beside + shown.shape[2]] = shown
+        return resized(part, self.size)
 
     def back(self, planes: Tensor) -> Tensor:
         """[B, h, w, ...] at the size of the rectangle."""

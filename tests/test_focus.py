@@ -130,6 +130,19 @@ def test_a_view_of_what_another_sees_is_what_it_sees_itself():
     assert dot.within(whole.of(picture), whole).shape == (1, *dot.size, 3)
 
 
+@pytest.mark.parametrize("box", [(50, 60, 250, 260), (150, 160, 350, 360), (0, 300, 90, 400), (300, 0, 400, 90)])
+def test_a_view_that_leaves_a_window_sees_nothing_beyond_it(box):
+    """As one around a thing that the window cut off does."""
+    canvas = Canvas((400, 400), AREA, 8)
+    window, view = canvas.view((100, 100, 300, 300)), canvas.view(box)
+    mask = torch.zeros(1, 400, 400)
+    mask[:, 100:300, 100:300] = 1
+    expected = view.of(mask)
+    seen = view.within(torch.ones(1, *window.size), window)
+    assert float((seen - expected).abs().mean()) < 0.03
+    assert (float(expected.mean()) == 0) == (float(seen.mean()) == 0)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (7, 90), (64, 64), (200, 13)])
 @pytest.mark.parametrize("channels", [(), (3,)])
 def test_any_size_becomes_any_other_within_0_and_1(size, channels):
