@@ -23,6 +23,9 @@ from .stages import Look
 CLOSE = 0.6
 """Share of a view: cut-outs of more than this show hardly more than it does."""
 
+LOOKS = 4
+"""Times to look closer at one place, at most: a view that cuts its mask off could move on and on."""
+
 MOST_PARTS = 4
 """More separate parts of a mask than this are edited in one cut-out: each costs a whole edit."""
 
@@ -105,14 +108,16 @@ def _searched(run: Run, picture: Tensor, how: MaskSettings, focus: Focus) -> Cut
     return Cutout(views[best], opened.one(best), mask[best : best + 1], seen.one(best))
 
 
-def _closer(run: Run, picture: Tensor, far: Cutout, how: MaskSettings, focus: Focus) -> list[Cutout]:
+def _closer(
+    run: Run, picture: Tensor, far: Cutout, how: MaskSettings, focus: Focus, looks: int = LOOKS
+) -> list[Cutout]:
     """Cut-outs around what was found, and closer ones within them, as long as they show more."""
     assert far.seen
     kind, canvas = far.seen.kinds[0], canvas_of(run.host, picture, focus)
-    views = [] if kind == "area" else _views(canvas, far.view, far.mask > 0.5, focus)
+    views = [] if kind == "area" or looks == 0 else _views(canvas, far.view, far.mask > 0.5, focus)
     cut = _cut_out_of_draft if kind == "addition" else _cut_out
     near = [cut(run, picture, view, far, how) for view in views]
-    return [closer for part in near for closer in _closer(run, picture, part, how, focus)] or [far]
+    return [closer for part in near for closer in _closer(run, picture, part, how, focus, looks - 1)] or [far]
 
 
 def _views(canvas: Canvas, seen: View, mask: Tensor, focus: Focus) -> list[View]:

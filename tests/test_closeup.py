@@ -6,7 +6,7 @@ import pytest
 import torch
 from pipelines import random_pipeline
 
-from diffedit_core import EditSettings, MaskSettings, edit, find_mask
+from diffedit_core import EditSettings, MaskSettings, closeup, edit, find_mask
 from diffedit_core.focus import Canvas, Focus
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.refine import Refinement
@@ -159,6 +159,23 @@ def test_windows_are_searched_where_the_draws_disagree(host, pictures):
         find_mask(host, pictures[:1], *TEXTS, how=FEW.mask, focus=Focus(windows=windows, context=10.0))
         costs.append(host.evaluations - before)
     assert costs[1] - costs[0] == 9 * 4 or costs[1] > 9 * 4
+
+
+def test_looking_closer_ends_where_every_view_cuts_its_mask_off(host, pictures, monkeypatch):
+    """A view that only moves or grows shows no more; each look costs evaluations."""
+    looks, find = [], closeup.Run.find
+
+    def to_the_rim(self, opened, how):
+        mask, seen = find(self, opened, how)
+        looks.append(opened)
+        return torch.nn.functional.pad(
+            torch.ones_like(mask)[:, :, : mask.shape[2] // 2], (0, (mask.shape[2] + 1) // 2)
+        ), seen
+
+    monkeypatch.setattr(closeup.Run, "find", to_the_rim)
+    large = pictures[:1].repeat(1, 3, 3, 1)
+    find_mask(host, large, *TEXTS, how=FEW.mask, focus=Focus(windows=3, context=0.0))
+    assert len(looks) <= 2 + closeup.LOOKS
 
 
 def test_an_addition_goes_on_from_its_draft_in_a_cut_out(host, pictures):
