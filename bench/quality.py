@@ -1,4 +1,4 @@
-"""Quality as a number, on held-out toybox tasks: ``python -m bench.quality [masks] [edits] [costs] [sweep]``.
+"""Quality as a number, on held-out toybox tasks: ``python -m bench.quality [masks] [edits] [costs] [sweep] [large]``.
 
 Prints a table for each part, overall and per kind of edit, and writes them beside the raw scores and the plot. Scores
 are written as they come: with ``--resume`` a run goes on where another stopped, and several runs may share one file,
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -20,14 +21,14 @@ from adjustText import adjust_text
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from bench import edit_quality, mask_quality
+from bench import edit_quality, large_quality, mask_quality
 from bench.cases import CHOICE, REPORT, batches
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.toybox import KINDS, task, weights
 
 RESULTS = Path(__file__).parent / "results"
 LOCAL = ("colour", "shape", "both", "object")  # where an object changes
-COUNTS = {"masks": 196, "edits": 700, "costs": 70, "sweep": 98}
+COUNTS = {"masks": 196, "edits": 700, "costs": 70, "sweep": 98, "large": 98}
 OURS = "DiffEdit (ours), balanced"  # what the others are compared with
 
 
@@ -35,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.quality", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*COUNTS, []], help="masks, edits and costs by default")
     parser.add_argument("--count", type=int, help=f"held-out tasks {COUNTS}")
-    parser.add_argument("--batch", type=int, help="tasks of one kind that share their noise [7; 1 for costs]")
+    parser.add_argument(
+        "--batch", type=int, help="tasks of one kind that share their noise [7; 1 for costs and large pictures]"
+    )
     parser.add_argument("--ways", nargs="+", help="only those whose names contain one of these")
     parser.add_argument("--resume", action="store_true", help="keep the scores that are there already")
     parser.add_argument("--device", default="cpu")
@@ -49,10 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         path = options.out / f"quality_{part}.jsonl"
         if not options.resume:
             path.unlink(missing_ok=True)
-        size = options.batch or (1 if part == "costs" else 7)  # in a batch all pay for what one of them needs
+        size = options.batch or (1 if part in ("costs", "large") else 7)  # a batch pays for what one of it needs
         _measure(host, part, options.count or COUNTS[part], size, options.ways, path)
         scores = pd.read_json(path, lines=True)
-        table = mask_table(scores) if part == "masks" else edit_table(scores)
+        table = TABLES.get(part, edit_table)(scores)
         (options.out / f"quality_{part}.md").write_text(table)
         print(f"\n{part}\n\n{table}")
         if part == "edits":
@@ -64,17 +67,20 @@ def _measure(host: DiffusersHost, part: str, count: int, size: int, chosen: Sequ
 
     A batch holds tasks of one kind and shares one noise; each batch has another, so that no noise decides all.
     """
-    ways = edit_quality.sweep() if part == "sweep" else edit_quality.WAYS
+    ways = {"sweep": edit_quality.sweep(), "large": large_quality.CASES}.get(part, edit_quality.WAYS)
     ways = {name: way for name, way in ways.items() if not chosen or any(each in name for each in chosen)}
     done, seeds = _done(path), CHOICE if part == "sweep" else REPORT
     groups = [(kind, seeds[i : i + size]) for i in range(0, count // len(KINDS), size) for kind in KINDS]
     for number, (kind, group) in enumerate(tqdm(groups, part, file=sys.stderr)):
-        (batch,) = batches(host, [task(seed, kind) for seed in group], size)
-        if part == "masks":
-            missing = [] if ("the default", kind, group[0]) in done else mask_quality.scores(host, batch, number)
+        left: dict[str, Any] = {name: way for name, way in ways.items() if (name, kind, group[0]) not in done}
+        if part == "large":
+            missing = [score for seed in group for score in large_quality.scores(host, kind, seed, left)]
         else:
-            left = {name: way for name, way in ways.items() if (name, kind, group[0]) not in done}
-            missing = edit_quality.scores(host, batch, number, left)
+            (batch,) = batches(host, [task(seed, kind) for seed in group], size)
+            if part == "masks":
+                missing = [] if ("the default", kind, group[0]) in done else mask_quality.scores(host, batch, number)
+            else:
+                missing = edit_quality.scores(host, batch, number, left)
         lines = []
         for place, score in enumerate(missing):  # way by way, and within a way task by task
             lines.append(json.dumps({"seed": group[place % len(group)], **asdict(score)}) + "\n")
@@ -102,7 +108,7 @@ def edit_table(scores: pd.DataFrame) -> str:
     columns = {
         "tasks": scores.groupby("way", sort=False).size(),
         "success": _with_error(scores, "success"),
-        "less ours": _less_ours(scores),
+        "less ours": _less(scores, OURS),
         "success (local)": local["success"],
         "of the same size": overall["same_size"],
         "IoU (local)": local["iou"],
@@ -113,15 +119,34 @@ def edit_table(scores: pd.DataFrame) -> str:
     return _markdown(scores, columns, ["outside", "inside", "evaluations", "seconds"], digits=2)
 
 
+def large_table(scores: pd.DataFrame) -> str:
+    """By the picture's size, with the difference to the model's own size on the same scenes."""
+    own, groups, means = next(iter(large_quality.CASES)), scores.groupby("way", sort=False), _means(scores)
+    columns = {
+        "edits": groups.size(),
+        "success": _with_error(scores, "success"),
+        "less the model's own": _less(scores, own),
+        **_per_kind(scores, "success"),
+        "IoU": means["iou"],
+        "outside, median": groups["outside"].median(),
+        "step at the rim": means["step"] / means["true_step"],
+        "exact outside": means["exact"],
+    }
+    return _markdown(scores, columns, ["evaluations", "seconds"], digits=2)
+
+
+TABLES = {"masks": mask_table, "large": large_table}
+
+
 def _with_error(scores: pd.DataFrame, field: str) -> pd.Series:
     groups = scores.groupby("way", sort=False)[field]
     return groups.mean().map("{:.3f}".format) + " ± " + groups.sem().map("{:.3f}".format)
 
 
-def _less_ours(scores: pd.DataFrame) -> pd.Series:
+def _less(scores: pd.DataFrame, own: str) -> pd.Series:
     """Paired: on the tasks that both did."""
     wide = scores.pivot_table(index=["kind", "seed"], columns="way", values="success", aggfunc="first").astype(float)
-    less = wide.sub(wide[OURS], axis=0) if OURS in wide else wide * float("nan")
+    less = wide.sub(wide[own], axis=0) if own in wide else wide * float("nan")
     return pd.Series({way: f"{less[way].mean():+.3f} ± {less[way].sem():.3f}" for way in less})
 
 

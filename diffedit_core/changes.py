@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .batches import check_batch
+from .refine import give_room
+from .seams import fit_seam
 from .shapes import fill_holes, grow, parts_touching
 
 VISIBLE = 10 / 255
@@ -18,6 +20,17 @@ USUAL = 0.95
 
 HOLE = 0.02
 """Share of the picture that a hole in what changed may have, to be filled."""
+
+
+def worth_pasting(
+    original: Tensor, edited: Tensor, mask: Tensor, room: int = 0, seam: str = "none"
+) -> tuple[Tensor, Tensor]:
+    """The edited pictures as they suit the originals, and where they are worth pasting: the mask with what changed in
+    the room around it.
+    """
+    roomy = give_room(mask, room)
+    edited = fit_seam(original, edited, roomy, seam)
+    return edited, tighten(mask, roomy, original, edited) if room else mask
 
 
 def tighten(core: Tensor, room: Tensor, original: Tensor, edited: Tensor) -> Tensor:

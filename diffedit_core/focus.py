@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -12,12 +12,22 @@ import torch
 from torch import Tensor
 
 from .knobs import Settings, knob
+from .shapes import boxes_of_parts, is_hard
 
 LARGE = 1.6
 """Times the area that a model was made for: a picture of more is not given to it as it is."""
 
 SLIM = 2.0
 """Times as long as wide, at most, where the picture leaves room."""
+
+CLOSE = 0.6
+"""Share of a view: cut-outs of more than this show hardly more than it does."""
+
+MOST_PARTS = 4
+"""More separate parts of a mask than this are edited in one cut-out: each costs a whole edit."""
+
+SPECK = 0.05
+"""Share of the largest part of a mask: a part of less gets no cut-out of its own."""
 
 Size = tuple[int, int]
 """(height, width)"""
@@ -85,8 +95,22 @@ class View:
         return resized(planes, (self.height, self.width))
 
     def mask_back(self, mask: Tensor) -> Tensor:
-        """A mask [B, h, w] at the size of the rectangle, of 0 and 1, without stairs."""
-        return (self.back(mask) > 0.5).float()
+        """A mask [B, h, w] at the size of the rectangle, without stairs. A hard one stays hard."""
+        large = self.back(mask)
+        return (large > 0.5).float() if is_hard(mask.cpu().numpy()) else large
+
+    def boxes(self, mask: Tensor) -> list[Box]:
+        """The separate parts of a mask [1, h, w] of what is seen, in pixels of the picture."""
+        down, right = self.height / mask.shape[1], self.width / mask.shape[2]
+        return [
+            (
+                self.top + int(top * down),
+                self.left + int(left * right),
+                self.top + math.ceil(bottom * down),
+                self.left + math.ceil(end * right),
+            )
+            for top, left, bottom, end in boxes_of_parts(mask[0].cpu().numpy(), SPECK)
+        ]
 
 
 @dataclass(frozen=True)
@@ -120,26 +144,66 @@ class Canvas:
 
     def around(self, boxes: Sequence[Box], context: float) -> list[View]:
         """Views around boxes, with context; those that meet are one."""
-        waiting, apart = [self._with_context(box, context) for box in boxes], []
-        while waiting:
-            box = waiting.pop()
-            if meets := [other for other in waiting if _meet(box, other)]:
-                waiting = [other for other in waiting if other not in meets] + [joined([box, *meets])]
-            else:
-                apart.append(box)
-        return [self.view(box) for box in sorted(apart)]
+        return [self.view(box) for box in apart(self._with_context(box, context) for box in boxes)]
+
+    def closer(self, seen: View, mask: Tensor, context: float) -> list[View]:
+        """Views of the parts of a mask, bool [1, h, w], in what is seen; those that meet are one.
+
+        None where they show hardly more than is seen, unless that cuts a part off.
+        """
+        boxes = seen.boxes(mask)
+        views = self.around(boxes if len(boxes) <= MOST_PARTS else [joined(boxes)], context)
+        is_close = sum(view.height * view.width for view in views) < CLOSE * seen.height * seen.width
+        return views if is_close or any(self._is_cut_off(box, seen) for box in boxes) else []
+
+    def of_one_size(self, boxes: Sequence[Box]) -> list[View]:
+        """Views that hold the boxes, of the picture's own shape and so of one size; those that meet are one."""
+        whole = self.whole()
+        while True:
+            wide = apart(self._about(box, self._shaped(box)) for box in boxes)
+            if len(wide) == len(boxes):
+                return [replace(self.view(box), size=whole.size) for box in wide]
+            boxes = wide
+
+    def _shaped(self, box: Box) -> Size:
+        height, width = box[2] - box[0], box[3] - box[1]
+        return max(height, -(-width * self.size[0] // self.size[1])), max(
+            width, -(-height * self.size[1] // self.size[0])
+        )
+
+    def _is_cut_off(self, box: Box, seen: View) -> bool:
+        top, left, bottom, right = seen.corners
+        return (
+            (box[0] <= top > 0)
+            or (box[1] <= left > 0)
+            or (box[2] >= bottom < self.size[0])
+            or (box[3] >= right < self.size[1])
+        )
 
     def _with_context(self, box: Box, context: float) -> Box:
         least = self.area**0.5 / 8  # pixels: what is smaller than a few cells is not blown up to a whole view
         lengths = box[2] - box[0], box[3] - box[1]
-        wanted = [length + 2 * max(context * length, least) for length in lengths]
-        spans = []
-        for start, length, side, limit in zip(box, lengths, wanted, self.size, strict=False):
-            side = min(round(max(side, max(wanted) / SLIM)), limit)
-            begin = min(max(0, start + (length - side) // 2), limit - side)
-            spans.append((begin, begin + side))
-        (top, bottom), (left, right) = spans
-        return top, left, bottom, right
+        height, width = (length + 2 * max(context * length, least) for length in lengths)
+        return self._about(box, (round(max(height, width / SLIM)), round(max(width, height / SLIM))))
+
+    def _about(self, box: Box, sides: Size) -> Box:
+        """A box of this size about the middle of another, moved into the picture."""
+        height, width = (min(side, limit) for side, limit in zip(sides, self.size, strict=True))
+        top = min(max(0, (box[0] + box[2] - height) // 2), self.size[0] - height)
+        left = min(max(0, (box[1] + box[3] - width) // 2), self.size[1] - width)
+        return top, left, top + height, left + width
+
+
+def apart(boxes: Iterable[Box]) -> list[Box]:
+    """Boxes that do not meet: those that do are one."""
+    waiting, alone = list(boxes), []
+    while waiting:
+        box = waiting.pop()
+        if meets := [other for other in waiting if _meet(box, other)]:
+            waiting = [other for other in waiting if other not in meets] + [joined([box, *meets])]
+        else:
+            alone.append(box)
+    return sorted(alone)
 
 
 def joined(boxes: Sequence[Box]) -> Box:

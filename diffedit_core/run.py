@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .batches import per_image
-from .changes import tighten
+from .changes import worth_pasting
 from .decoding import BACKGROUNDS
 from .denoiser import OnStep
 from .draws import Draws
@@ -40,6 +40,17 @@ class Run:
     seed: int
     progress: Progress | None = None
 
+    @property
+    def area(self) -> int:
+        return self.host.area
+
+    @property
+    def multiple(self) -> int:
+        return self.host.multiple
+
+    def decode(self, latent: Tensor) -> Tensor:
+        return self.host.decode(latent)
+
     def open(self, picture: Tensor) -> Opened:
         margin = Margin.around(picture, self.host.multiple)
         return Opened(picture, margin, self.host.encode(margin.add(picture)))
@@ -56,10 +67,9 @@ class Run:
     def redraw(self, opened: Opened, mask: Tensor, seen: Look | None, how: EditSettings) -> tuple[Tensor, Tensor]:
         """The pictures [B, H, W, 3] redrawn in the mask, and the part of it to paste. A mask found gets room."""
         room = how.room if seen else 0
-        roomy = give_room(mask, room)
-        latent = self._decoded(opened.x0, opened.margin.add_to_mask(roomy), seen, how)
+        latent = self._decoded(opened.x0, opened.margin.add_to_mask(give_room(mask, room)), seen, how)
         edited = opened.margin.remove(self.host.decode(latent)).to(opened.picture.device)
-        return edited, tighten(mask, roomy, opened.picture, edited) if room else mask
+        return worth_pasting(opened.picture, edited, mask, room, how.seam)
 
     def _decoded(self, x0: Tensor, mask: Tensor, seen: Look | None, how: EditSettings) -> Tensor:
         """Inverted where the background asks for it, then decoded: [B, C, h, w]. Drafts need no inversion."""

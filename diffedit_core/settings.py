@@ -11,6 +11,7 @@ from .kinds import KINDS
 from .knobs import Settings, knob, part
 from .masks import RULES, checked_value
 from .refine import Refinement
+from .seams import SEAMS
 from .solvers import SOLVERS
 
 GUIDANCE = {"low": 0, "high": 30, "step": 0.1}
@@ -134,6 +135,7 @@ class EditSettings(Settings):
     focus: Focus = part(Focus(), "looking at large pictures")
     room: int = knob(6, "Pixels to grow a mask that was found, for a new thing of another shape.", low=0, high=256)
     rim: float = knob(1.0, "Pixels of the mask's inner edge over which to blend.", low=0, high=256, step=0.5)
+    seam: str = knob("colour", "Fits what was drawn to the picture around it.", names=SEAMS)
 
 
 @dataclass(frozen=True)
@@ -160,5 +162,6 @@ FASTDIFFEDIT = EditSettings(
     inversion=InversionSettings(steps=20, strength=0.7),
     decoding=DecodingSettings(background="noised", guided_above=0, tries=1, soft=False, solver="ddim"),
     room=0,
+    seam="none",
 )
 """FastDiffEdit: its own mask as it is, and plain inpainting with the settings of its blog."""

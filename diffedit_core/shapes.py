@@ -81,6 +81,14 @@ def parts_touching(mask: np.ndarray, place: np.ndarray) -> np.ndarray:
     return mask & _chosen(labels, np.unique(labels[place]))
 
 
+def boxes_of_parts(mask: np.ndarray, least: float) -> list[tuple[int, int, int, int]]:
+    """(top, left, bottom, right) of the separate parts of a mask, bool, that have this share of the largest one."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=4)
+    parts = stats[1:].tolist()
+    most = max((area for *_, area in parts), default=0)
+    return [(top, left, top + high, left + wide) for left, top, wide, high, area in parts if area >= least * most]
+
+
 def fill_holes(mask: np.ndarray, up_to: float) -> np.ndarray:
     """Fills what is enclosed. What touches the picture's border is outside and no hole."""
     if up_to == 0:

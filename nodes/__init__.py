@@ -8,6 +8,7 @@ from .ddim_invert import DDIMInvert
 from .demo import DemoModel, DemoScene
 from .diffedit_mask import DiffEditMask
 from .fast_mask import FastMask
+from .focus import Focus
 from .mask_refine import MaskRefine
 from .masked_denoise import MaskedDenoise
 from .pictures import Panels, PasteBack
@@ -15,7 +16,8 @@ from .pictures import Panels, PasteBack
 
 class DiffEditExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [DiffEditMask, FastMask, DDIMInvert, MaskedDenoise, MaskRefine, PasteBack, Panels, DemoModel, DemoScene]
+        method = [DiffEditMask, FastMask, DDIMInvert, MaskedDenoise, MaskRefine]
+        return [*method, Focus, PasteBack, Panels, DemoModel, DemoScene]
 
 
 async def comfy_entrypoint() -> DiffEditExtension:

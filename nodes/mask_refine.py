@@ -7,11 +7,13 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..diffedit_core.hosts.comfyui.pasting import WayBack as Way
+from ..diffedit_core.hosts.comfyui.pasting import place_back
 from ..diffedit_core.hosts.comfyui.pictures import refine_mask
 from ..diffedit_core.masks import RULES, is_wide
 from ..diffedit_core.refine import Refinement
 from .display import show_mask
-from .fields import CATEGORY, rule_value, supported, widgets
+from .fields import CATEGORY, WayBack, rule_value, supported, widgets
 
 
 class MaskRefine(io.ComfyNode):
@@ -40,6 +42,11 @@ class MaskRefine(io.ComfyNode):
                     tooltip="The picture that the mask belongs to. An edge snap needs it. The mask gets its size, "
                     "which undoes the crop of VAE Encode.",
                 ),
+                WayBack.Input(
+                    "way_back",
+                    optional=True,
+                    tooltip="From Focus, where the mask is of what Focus showed and should be of the whole picture.",
+                ),
             ],
             outputs=[io.Mask.Output("refined", display_name="mask", tooltip="White where the picture may change.")],
             hidden=[io.Hidden.unique_id],
@@ -49,9 +56,14 @@ class MaskRefine(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, *, mask: Tensor, rule: str, value: float, threshold: float, picture: Tensor | None = None, **steps: Any
-    ) -> io.NodeOutput:
+        cls, *, mask: Tensor, rule: str, value: float, threshold: float, picture: Tensor | None = None,
+        way_back: Way | None = None, **steps: Any,
+    ) -> io.NodeOutput:  # fmt: skip
         how = Refinement(threshold=threshold or None, **steps)
-        refined = refine_mask(mask, None if rule == "none" else rule, value or None, how, picture)
-        is_area = rule == "auto" and bool(is_wide(mask.reshape(-1, *mask.shape[-2:])).any())
-        return io.NodeOutput(refined, ui=show_mask(cls, refined, is_area))
+        planes = mask if way_back is None else place_back(mask, way_back)
+        refined = refine_mask(planes, None if rule == "none" else rule, value or None, how, picture)
+        return io.NodeOutput(refined, ui=show_mask(cls, refined, rule == "auto" and _is_wide(mask)))
+
+
+def _is_wide(heatmap: Tensor) -> bool:
+    return bool(is_wide(heatmap.reshape(-1, *heatmap.shape[-2:])).any())

@@ -7,9 +7,11 @@ from dataclasses import replace
 from comfy_api.latest import io, ui
 from torch import Tensor
 
-from ..diffedit_core.hosts.comfyui.pictures import panels, paste_back
+from ..diffedit_core.hosts.comfyui.pasting import WayBack as Way
+from ..diffedit_core.hosts.comfyui.pasting import paste_back
+from ..diffedit_core.hosts.comfyui.pictures import panels
 from ..diffedit_core.settings import EditSettings
-from .fields import CATEGORY, supported, widgets
+from .fields import CATEGORY, WayBack, supported, widgets
 
 
 class PasteBack(io.ComfyNode):
@@ -25,17 +27,32 @@ class PasteBack(io.ComfyNode):
             inputs=[
                 io.Image.Input("original", tooltip="The picture as it was loaded."),
                 io.Image.Input("edited", tooltip="The edited picture, from VAE Decode."),
-                io.Mask.Input("mask", tooltip="White where the edited picture should show."),
+                io.Mask.Input(
+                    "mask", tooltip="White where the edited picture should show. Drawn on it, or on the original."
+                ),
                 *widgets(EditSettings(), "rim"),
                 *widgets(replace(EditSettings(), room=0), "room"),
+                *widgets(EditSettings(), "seam"),
+                WayBack.Input(
+                    "way_back",
+                    optional=True,
+                    tooltip="From Focus, where the edited picture is a cut-out of the original.",
+                ),
             ],
-            outputs=[io.Image.Output("picture", display_name="picture", tooltip="At the original's size.")],
-            search_aliases=["composite", "blend", "keep background"],
+            outputs=[
+                io.Image.Output("picture", display_name="picture", tooltip="At the original's size."),
+                io.Mask.Output("changed", display_name="mask", tooltip="Where it differs from the original."),
+            ],
+            search_aliases=["composite", "blend", "keep background", "stitch"],
         )
 
     @classmethod
-    def execute(cls, *, original: Tensor, edited: Tensor, mask: Tensor, rim: float, room: int) -> io.NodeOutput:
-        return io.NodeOutput(paste_back(original, edited, mask, rim, room))
+    def execute(
+        cls, *, original: Tensor, edited: Tensor, mask: Tensor, rim: float, room: int, seam: str,
+        way_back: Way | None = None,
+    ) -> io.NodeOutput:  # fmt: skip
+        pasted = paste_back(original, edited, mask, rim=rim, room=room, seam=seam, way_back=way_back)
+        return io.NodeOutput(*pasted)
 
 
 class Panels(io.ComfyNode):

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from diffedit_core.compositing import HIGHLIGHT, heat, overlay, panels, paste, soften_inwards
+from diffedit_core.compositing import paste, soften_inwards
+from diffedit_core.sheets import HIGHLIGHT, heat, overlay, panels
 
 
 def picture(*shape: int, seed: int = 0) -> torch.Tensor:

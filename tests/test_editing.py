@@ -22,6 +22,7 @@ from diffedit_core.inversion import invert
 from diffedit_core.kinds import KINDS
 from diffedit_core.masks import RULES, cells, fit, threshold
 from diffedit_core.refine import Refinement, give_room, refine
+from diffedit_core.seams import fit_seam
 from diffedit_core.settings import FASTDIFFEDIT, ContrastSettings, CutSettings, DecodingSettings, InversionSettings
 from diffedit_core.solvers import SOLVERS
 from diffedit_core.stages import Look
@@ -123,6 +124,7 @@ def test_every_setting_of_the_edit_reaches_its_place(host, picture, background, 
             guidance=5.0, guided_above=above, tries=3, background=background, soft=soft, solver=solver
         ),
         rim=3.0,
+        seam="light",
     )
     negative, inversion = "blurred", "fruits"
     result = edit(host, picture, *TEXTS, negative=negative, inversion=inversion, mask=mask, how=how, seed=9)
@@ -143,7 +145,8 @@ def test_every_setting_of_the_edit_reaches_its_place(host, picture, background, 
 
     by_hand = {"process": host.process, "draws": Draws.of(9), "solver": solver, "tries": 3}
     latent = decode_best(denoise, model.denoiser_pair("source", "target"), planes, outside, **by_hand)
-    assert torch.equal(result.picture, paste(picture, host.decode(latent), mask, 3.0))
+    fitted = fit_seam(picture, host.decode(latent), mask, "light")
+    assert torch.equal(result.picture, paste(picture, fitted, mask, 3.0))
 
 
 PLAIN, PAIRED = seeded_noise(3), paired_noise(seeded_noise(3))

@@ -20,6 +20,7 @@ from diffedit_core.inversion import Trajectory
 from diffedit_core.masks import cells, threshold
 from diffedit_core.refine import Refinement, give_room
 from diffedit_core.run import mask_of
+from diffedit_core.seams import fit_seam
 from diffedit_core.settings import ContrastSettings, CutSettings, DecodingSettings, InversionSettings
 from diffedit_core.stages import Look, climb, levels_of_climb, levels_of_look, levels_of_redraw, look, redraw
 
@@ -411,7 +412,7 @@ def test_the_mask_of_an_edit_is_what_was_found_and_what_changed_in_the_room_arou
     model, x0, roomy = host.bind(**ADDING), host.encode(original), give_room(found, room)
     planes = cells(roomy, (H, W), soft=True)[:, None]
     latent = redraw(model, climb(model, x0, how.inversion), planes, DECODING, DRAWS, draft=seen.draft)
-    edited = host.decode(latent)
+    edited = fit_seam(original, host.decode(latent), roomy, how.seam)
     mask = tighten(found, roomy, original, edited) if room else found
     assert torch.equal(done.mask, mask) and torch.equal(done.picture, paste(original, edited, mask, how.rim))
     assert torch.equal(done.picture[mask == 0], original[mask == 0])

@@ -33,6 +33,7 @@ class Start:
     clip: Socket
     vae: Socket
     picture: Socket
+    seen: Socket  # the whole picture at the model's size
     source: Socket
     target: Socket
     negative: Socket
@@ -49,7 +50,7 @@ def demo() -> Graph:
     )
     place = _mask(graph, start)
     latent = _edit(graph, start, place)
-    pasted = _finish(graph, start, latent, place.mask, room=EditSettings().room, caption=scene["target"])
+    pasted = _finish(graph, start, latent, place, room=EditSettings().room, caption=scene["target"])
     truth = graph.add("PreviewImage", 5, title="What it should look like", height=230, images=scene["truth"])
     graph.group("4  Everything else stays", VIOLET, [*pasted, truth])
     return graph
@@ -57,12 +58,12 @@ def demo() -> Graph:
 
 def diffedit() -> Graph:
     graph = Graph("diffedit", "Say what should change; everything else stays as it was, to the pixel (SD1.5).")
-    return _whole(graph, SD15, "SD1.5, or any checkpoint made from it. It likes pictures of about 512x512.")
+    return _whole(graph, SD15, "SD1.5, or any checkpoint made from it.")
 
 
 def diffedit_sdxl() -> Graph:
     graph = Graph("diffedit_sdxl", "Say what should change; everything else stays as it was, to the pixel (SDXL).")
-    return _whole(graph, SDXL, "SDXL, or any checkpoint made from it. It likes pictures of about 1024x1024.")
+    return _whole(graph, SDXL, "SDXL, or any checkpoint made from it.")
 
 
 def mask_only() -> Graph:
@@ -72,7 +73,8 @@ def mask_only() -> Graph:
     note = graph.note(2, notes.RULES, title="One heatmap, three masks", height=200)
     graph.group("2  Where the two texts differ", GREEN, [found, note])
     for column, rule in enumerate(("otsu", "ratio", "minmax"), start=3):
-        cut = _refine(graph, column, found["heatmap"], start.picture, title=f"rule: {rule}", rule=rule)
+        knobs: dict[str, Any] = {"rule": rule, "way_back": start.seen.node["way back"]}
+        cut = _refine(graph, column, found["heatmap"], start.picture, title=f"rule: {rule}", **knobs)
         drawn = graph.add("MaskToImage", column, mask=cut["mask"])
         graph.add("SaveImage", column, height=230, images=drawn["IMAGE"], filename_prefix=f"DiffEdit/mask_{rule}")
     return graph
@@ -82,11 +84,13 @@ def fast_diffedit() -> Graph:
     graph = Graph("fast_diffedit", "FastDiffEdit: a mask from single predictions, filled by an inpainting checkpoint.")
     start = _start(graph, SD15, "SD1.5 finds the mask, and its inpainting version fills it.")
     found = _find(graph, "DiffEdit_FastMask", start)
-    refined = _refine(graph, 3, found["mask"], start.picture, title="Refine the mask", grow=4)
+    refined = _refine(graph, 3, found["mask"], start.seen, title="Refine the mask", grow=4)
+    closer = _focus(graph, 3, start.model, start.picture, title="Look closer", mask=refined["mask"])
     note = graph.note(3, notes.GROWING, title="The mask", height=190)
-    graph.group("2  Where the two texts differ", GREEN, [found, refined, note])
-    latent = _fill(graph, start, refined["mask"])
-    graph.group("4  Everything else stays", VIOLET, _finish(graph, start, latent, refined["mask"]))
+    graph.group("2  Where the two texts differ", GREEN, [found, refined, closer, note])
+    place = Place(closer)
+    latent = _fill(graph, start, place)
+    graph.group("4  Everything else stays", VIOLET, _finish(graph, start, latent, place))
     return graph
 
 
@@ -98,7 +102,7 @@ def _whole(graph: Graph, checkpoint: tuple[str, str], about: str) -> Graph:
     place = _mask(graph, start)
     # Large models draw finer with more steps, and every try is slow.
     latent = _edit(graph, start, place, inverting={"steps": 25, "strength": 0.8}, denoising={"tries": 1})
-    graph.group("4  Everything else stays", VIOLET, _finish(graph, start, latent, place.mask, room=EditSettings().room))
+    graph.group("4  Everything else stays", VIOLET, _finish(graph, start, latent, place, room=EditSettings().room))
     return graph
 
 
@@ -122,21 +126,41 @@ def _texts(
     before = _text(graph, clip, "Source: what is there", source)
     after = _text(graph, clip, "Target: what should be there instead", target)
     negative = _text(graph, clip, "Negative text", "")
-    latent = graph.add("VAEEncode", 1, pixels=picture, vae=vae)["LATENT"]
+    seen = _focus(graph, 1, model, picture, title="See the whole")["picture"]
+    latent = graph.add("VAEEncode", 1, pixels=seen, vae=vae)["LATENT"]
     graph.group("1  A picture and two texts", BLUE, list(graph.nodes))
-    return Start(model, clip, vae, picture, before, after, negative, latent)
+    return Start(model, clip, vae, picture, seen, before, after, negative, latent)
 
 
 def _text(graph: Graph, clip: Socket, title: str, text: str | Socket, column: int = 1) -> Socket:
     return graph.add("CLIPTextEncode", column, title=title, height=60, clip=clip, text=text)["CONDITIONING"]
 
 
+def _focus(graph: Graph, column: int, model: Socket, picture: Socket, *, title: str, **more: Any) -> Node:
+    return graph.add("DiffEdit_Focus", column, title=title, height=200, picture=picture, model=model, **more)
+
+
 @dataclass(frozen=True)
 class Place:
-    """Where the edit belongs, and the draft of it."""
+    """Where the edit belongs: a cut-out, its mask, the draft of it, and the way back."""
 
-    mask: Socket
-    draft: Socket
+    node: Node
+
+    @property
+    def picture(self) -> Socket:
+        return self.node["picture"]
+
+    @property
+    def mask(self) -> Socket:
+        return self.node["mask"]
+
+    @property
+    def draft(self) -> Socket:
+        return self.node["draft"]
+
+    @property
+    def way_back(self) -> Socket:
+        return self.node["way back"]
 
 
 def _mask(graph: Graph, start: Start) -> Place:
@@ -145,9 +169,12 @@ def _mask(graph: Graph, start: Start) -> Place:
     how = EditSettings().mask
     knobs = {"rule": how.cut.rule, "edge_snap": how.refinement.edge_snap}
     refined = _refine(graph, 3, found["heatmap"], seen["IMAGE"], title="Cut and refine the mask", **knobs)
+    texts = {"vae": start.vae, "source": start.source, "target": start.target}
+    given = {"mask": refined["mask"], "draft": found["draft"], **texts}
+    closer = _focus(graph, 3, start.model, start.picture, title="Look closer", **given)
     note = graph.note(3, notes.CUTTING, title="The mask", height=290)
-    graph.group("2  Where the two texts differ", GREEN, [found, seen, refined, note])
-    return Place(refined["mask"], found["draft"])
+    graph.group("2  Where the two texts differ", GREEN, [found, seen, refined, closer, note])
+    return Place(closer)
 
 
 def _find(graph: Graph, kind: str, start: Start, **more: Socket) -> Node:
@@ -167,8 +194,9 @@ def _edit(
     denoising: dict[str, Any] | None = None,
 ) -> Socket:
     """The edited latent."""
+    latent = graph.add("VAEEncode", 4, pixels=place.picture, vae=start.vae)
     empty = _text(graph, start.clip, "Text of the inversion (empty)", "", column=4)
-    wires = {"model": start.model, "latent": start.latent, "conditioning": empty}
+    wires = {"model": start.model, "latent": latent["LATENT"], "conditioning": empty}
     inverted = graph.add("DiffEdit_DDIMInvert", 4, **wires, **(inverting or {}))
     denoised = graph.add(
         "DiffEdit_MaskedDenoise",
@@ -183,15 +211,15 @@ def _edit(
         **(denoising or {}),
     )
     note = graph.note(4, notes.EDITING, title="The edit", height=290)
-    graph.group("3  Change it there", AMBER, [empty.node, inverted, denoised, note])
+    graph.group("3  Change it there", AMBER, [latent, empty.node, inverted, denoised, note])
     return denoised["latent"]
 
 
-def _fill(graph: Graph, start: Start, mask: Socket) -> Socket:
+def _fill(graph: Graph, start: Start, place: Place) -> Socket:
     """The latent with the mask filled by an inpainting checkpoint, through ComfyUI's own nodes."""
     loader = _loader(graph, 4, INPAINTING)
     texts: dict[str, Any] = {"positive": start.target, "negative": start.negative}
-    shown: dict[str, Any] = {"vae": start.vae, "pixels": start.picture, "mask": mask, "noise_mask": True}
+    shown: dict[str, Any] = {"vae": start.vae, "pixels": place.picture, "mask": place.mask, "noise_mask": True}
     ready = graph.add("InpaintModelConditioning", 4, **texts, **shown)
     settings: dict[str, Any] = {
         "seed": 0,
@@ -208,14 +236,22 @@ def _fill(graph: Graph, start: Start, mask: Socket) -> Socket:
     return sampled["LATENT"]
 
 
-def _finish(graph: Graph, start: Start, latent: Socket, mask: Socket, *, room: int = 0, **caption: Any) -> list[Node]:
+def _finish(graph: Graph, start: Start, latent: Socket, place: Place, *, room: int = 0, **caption: Any) -> list[Node]:
     """Decoded, with the original pixels put back, saved and shown. What changed in the room around the mask is kept."""
     column = 5
     decoded = graph.add("VAEDecode", column, samples=latent, vae=start.vae)
-    three: dict[str, Any] = {"original": start.picture, "mask": mask}
-    pasted = graph.add("DiffEdit_PasteBack", column, edited=decoded["IMAGE"], **three, room=room)
-    width = 2 * COLUMN - GAP
-    panels = graph.add("DiffEdit_Panels", column, height=260, width=width, edited=pasted["picture"], **three, **caption)
+    original: dict[str, Any] = {"original": start.picture}
+    pasted = graph.add(
+        "DiffEdit_PasteBack",
+        column,
+        edited=decoded["IMAGE"],
+        mask=place.mask,
+        way_back=place.way_back,
+        room=room,
+        **original,
+    )
+    shown: dict[str, Any] = {"mask": pasted["mask"], "edited": pasted["picture"], **original, **caption}
+    panels = graph.add("DiffEdit_Panels", column, height=260, width=2 * COLUMN - GAP, **shown)
     prefix = f"DiffEdit/{graph.name}"
     saved = graph.add("SaveImage", column, height=300, images=pasted["picture"], filename_prefix=prefix)
     return [decoded, pasted, panels, saved]

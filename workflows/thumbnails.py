@@ -18,8 +18,8 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from diffedit_core.compositing import heat, overlay
 from diffedit_core.pictures import from_bytes, to_pil
+from diffedit_core.sheets import heat, overlay
 
 HERE = Path(__file__).resolve().parent
 SIDE = 256  # of one of the four pictures
@@ -46,7 +46,9 @@ def graph_of(name: str) -> Graph:
         graph[cut]["inputs"] |= {"mask": [find, 0], "rule": "none", "edge_snap": "none", "grow": 0}
         graph[graph[cut]["inputs"]["picture"][0]]["inputs"]["samples"] = inputs["latent"]  # it drafts nothing
         denoise = graph[the(graph, "DiffEdit_MaskedDenoise")]["inputs"]
-        denoise |= {"background": "noised", "draft": inputs["latent"]}
+        for node in (denoise, graph[denoise["draft"][0]]["inputs"]):
+            del node["draft"]
+        denoise["background"] = "noised"
     for number, rule in zip((95, 96, 97), ("otsu", "ratio", "minmax"), strict=True):
         inputs = graph[cut]["inputs"] | {"mask": [find, 1], "rule": rule, "edge_snap": "none", "grow": 0}
         graph[str(number)] = {"class_type": "DiffEdit_MaskRefine", "inputs": inputs}

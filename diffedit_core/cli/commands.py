@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ import torch
 from torch import Tensor
 
 from ..closeup import is_focused
-from ..compositing import overlay, panels
 from ..decoding import BACKGROUNDS
 from ..editing import edit, find_mask
 from ..focus import Focus, View
@@ -22,6 +22,7 @@ from ..masks import coverage
 from ..pictures import Margin, to_pil
 from ..refine import Refinement, refine
 from ..settings import BALANCED, FASTDIFFEDIT, PRESETS, ContrastSettings, EditSettings, MaskSettings
+from ..sheets import framed, overlay, panels
 from ..stages import Look
 from ..toybox import weights
 from .demo import show
@@ -71,11 +72,12 @@ def run_edit(args: Namespace) -> dict[str, Any]:
         watch.begin("write")
         save(opened.edited(done.picture, done.mask), paths["picture"], opened.profile)
         margin = _margin(host, opened, how.focus)
-        _save_findings(paths, opened, done.mask, done.look, margin, {target[0]: done.picture})
+        views = done.views[0] if done.views else ()
+        _save_findings(paths, opened, done.mask, done.look, margin, {target[0]: done.picture}, views)
     return {
         "command": "edit",
         **_facts(args, opened, done.mask, done.look, how.mask.contrast.may_draft),
-        **({"cut_outs": [_said(view) for view in done.views[0]]} if done.views else {}),
+        **({"cut_outs": [_said(view) for view in views]} if views else {}),
         **_costs(watch, paths),
     }
 
@@ -181,13 +183,15 @@ def _save_findings(
     look: Look | None,
     margin: Margin,
     result: dict[str, Tensor],
+    views: Sequence[View] = (),
 ) -> None:
     if "mask" in paths:
         save(to_pil(mask), paths["mask"])
     if "heatmap" in paths and look:
         save_heatmap(look.heatmap, paths["heatmap"], margin)
     if "panels" in paths:
-        pictures = {"input": opened.picture, "mask": overlay(opened.picture, mask.to(opened.picture)), **result}
+        shown = framed(overlay(opened.picture, mask.to(opened.picture)), [view.corners for view in views])
+        pictures = {"input": opened.picture, "mask": shown, **result}
         save(to_pil(panels([*pictures.values()], [*pictures])), paths["panels"])
 
 

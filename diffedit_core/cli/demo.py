@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from .. import toybox
-from ..compositing import overlay
 from ..editing import edit
 from ..hosts.diffusers import DiffusersHost
 from ..kinds import in_words
 from ..masks import iou
 from ..pictures import from_bytes, to_bytes
+from ..sheets import overlay
 from .reporting import Watch
 
 

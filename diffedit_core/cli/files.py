@@ -16,9 +16,9 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from ..compositing import heat
 from ..masks import fit
 from ..pictures import Margin, as_rgba, from_bytes, from_pil, is_deep, to_pil
+from ..sheets import heat
 
 logger = logging.getLogger(__name__)
 

@@ -19,6 +19,7 @@ NODES = (
     "DiffEdit_DDIMInvert",
     "DiffEdit_MaskedDenoise",
     "DiffEdit_MaskRefine",
+    "DiffEdit_Focus",
     "DiffEdit_PasteBack",
     "DiffEdit_Panels",
     "DiffEdit_DemoModel",

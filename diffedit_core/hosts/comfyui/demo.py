@@ -17,6 +17,12 @@ from torch import Tensor
 
 from ... import toybox
 
+AREA = "diffedit_area"
+"""What the demo model's configuration notes about itself: pixels of the pictures that it was made for."""
+
+PIXELS = 8
+"""A latent cell."""
+
 
 def demo_model(folder: Path | None = None) -> tuple[Any, Any, Any]:
     """MODEL, CLIP and VAE of the bundled model, or of a folder in the diffusers layout, through ComfyUI's classes."""
@@ -64,6 +70,7 @@ def _unet(folder: Path) -> Any:
     }
     made = supported_models.SD15(config)
     made.unet_config["num_heads"] = theirs["attention_head_dim"]  # diffusers' name for it
+    setattr(made, AREA, (PIXELS * theirs["sample_size"]) ** 2)
     weights = _weights(folder / "diffusion_pytorch_model.safetensors")
     names = utils.unet_to_diffusers(made.unet_config)
     ours = {names[name]: weight for name, weight in weights.items()}

@@ -9,10 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ... import compositing
-from ...changes import tighten
+from ... import sheets
+from ...focus import Size
 from ...masks import threshold
-from ...refine import Refinement, give_room, refine
+from ...refine import Refinement, refine
 
 MULTIPLES = (8, 16, 32)
 """What VAEs need both sides to be multiples of."""
@@ -37,19 +37,11 @@ def place_centred(inner: Tensor, outer: Tensor, name: str) -> Tensor:
     return placed
 
 
-def paste_back(original: Tensor, edited: Tensor, mask: Tensor, rim: float, room: int = 0) -> Tensor:
-    """With room, what really changed around the mask is pasted as well."""
-    original, edited, mask = _together(original, edited, mask)
-    if room:
-        mask = tighten(mask, give_room(mask, room), original, edited)
-    return compositing.paste(original, edited, mask, rim)
-
-
 def panels(original: Tensor, mask: Tensor, edited: Tensor, caption: str) -> Tensor:
     """The picture, its mask and the edit side by side: [B, H', W', 3]."""
     original, edited, mask = _together(original, edited, mask)
-    shown = compositing.overlay(original.expand(max(len(original), len(mask)), -1, -1, -1), mask)
-    return compositing.panels([original, shown, edited], ["original", "mask", caption or "edited"])
+    shown = sheets.overlay(original.expand(max(len(original), len(mask)), -1, -1, -1), mask)
+    return sheets.panels([original, shown, edited], ["original", "mask", caption or "edited"])
 
 
 def refine_mask(mask: Tensor, rule: str | None, value: float | None, how: Refinement, picture: Tensor | None) -> Tensor:
@@ -81,9 +73,14 @@ def _together(original: Tensor, edited: Tensor, mask: Tensor) -> tuple[Tensor, T
     return original, edited, place_centred(planes, torch.zeros_like(original[:1, ..., 0]), "mask")
 
 
-def _check_crop(outer: Tensor, size: tuple[int, int], outer_name: str, name: str) -> None:
+def is_crop(size: Size, outer: Size) -> bool:
+    """Whether VAE Encode would crop this size from the other, or leave it as it is."""
+    return any((outer[0] // m * m, outer[1] // m * m) == size for m in (1, *MULTIPLES))
+
+
+def _check_crop(outer: Tensor, size: Size, outer_name: str, name: str) -> None:
     height, width = outer.shape[1:3]
-    if not any((height // m * m, width // m * m) == size for m in (1, *MULTIPLES)):
+    if not is_crop(size, (height, width)):
         raise ValueError(
             f"the {outer_name} is {width}x{height} but the {name} is {size[1]}x{size[0]}; "
             "use the mask and the picture that belong together, or resize one of them"

@@ -34,6 +34,10 @@ SIZE_KEYS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
 """What newer versions note beside an empty latent. It does not hold for a finished one."""
 
 
+DRAFTED, KINDS = "diffedit_drafted", "diffedit_kinds"
+"""What is noted beside a draft: which images of the batch have one, and the kind of each edit."""
+
+
 @dataclass(frozen=True)
 class WireTrajectory:
     """A trajectory on a node's wire. The clean latent is kept as it came, in the autoencoder's units."""
@@ -77,7 +81,7 @@ def find_mask(
 ) -> Found:
     """A clip gets one mask: what changes in any frame may change in all. Drafts need the negative text to be guided."""
     samples, process = _samples(model, latent), SamplingProcess.of(model)
-    size = (samples.shape[-2] * _pixels(model), samples.shape[-1] * _pixels(model))
+    size = (samples.shape[-2] * cell_pixels(model), samples.shape[-1] * cell_pixels(model))
     can_draft = negative is not None or how.guidance == 1
     if not can_draft and not how.is_purist:
         how = replace(how, drafts=0)
@@ -96,7 +100,7 @@ def find_mask(
     warn_if_unlikely(mask, look.kinds)
     seen = _drafted(samples.to(heatmap), _to_vae_units(model, look.draft), has_draft.to(heatmap.device))
     lacks_negative = "addition" in look.kinds and not can_draft
-    draft = _with_samples(latent, seen)
+    draft = {**_with_samples(latent, seen), DRAFTED: tuple(has_draft.tolist()), KINDS: look.kinds}
     return Found(mask, fit(planes, size), draft, look.kinds, agreement, how.may_draft, lacks_negative)
 
 
@@ -125,7 +129,7 @@ def invert_picture(
     noisy = trajectory.latents[1:].to(mm.intermediate_device(), copy=True)  # a view would keep the clean one as well
     noisiest = _to_vae_units(model, process.for_other_samplers(noisy[-1], levels[-1]))
     picture = _with_samples(latent, samples.to(mm.intermediate_device()))
-    found = WireTrajectory(picture, noisy, trajectory.sigmas, trajectory.solver, _family(model), _pixels(model))
+    found = WireTrajectory(picture, noisy, trajectory.sigmas, trajectory.solver, _family(model), cell_pixels(model))
     return found, _with_samples(latent, noisiest), error
 
 
@@ -156,12 +160,15 @@ def masked_denoise(
     samples, process = inverted.picture["samples"], SamplingProcess.of(model)
     roomy = give_room(mask.reshape(-1, *mask.shape[-2:]).float(), room)
     planes = _latent_mask(roomy, samples, inverted.pixels, how.soft)
-    drafts = None if draft is None else _of_picture(draft["samples"], samples)
+    drafts, has_draft = None, torch.zeros(len(samples), dtype=torch.bool)
+    if draft is not None:
+        drafts = _of_picture(draft["samples"], samples)
+        has_draft = drafted(draft, samples)
 
     def loop(bound: LoopDenoisers, x0: Tensor, on_step: OnStep) -> Tensor:
         begun = None
         if drafts is not None:
-            begun = _drafted(x0, bound.in_model_units(drafts.to(x0)), (drafts != samples).flatten(1).any(1))
+            begun = _drafted(x0, bound.in_model_units(drafts.to(x0)), has_draft)
         here = planes.to(x0.device)
         return stages.redraw(bound, inverted.above(x0), here, how, Draws.of(seed), on_step, draft=begun)
 
@@ -171,6 +178,21 @@ def masked_denoise(
     if background.is_exact:  # converting to model units and back rounds, so unmasked cells are copied from the input
         edited = torch.where(planes.to(edited.device) == 0, samples.to(edited), edited)
     return _with_samples(inverted.picture, edited)
+
+
+def drafted(draft: VaeLatent, samples: Tensor | None = None) -> Tensor:
+    """Which images of a batch of drafts are more than the picture [B]: as DiffEdit Mask noted, else as they differ."""
+    noted = draft.get(DRAFTED, ())
+    if len(noted) == len(draft["samples"]):
+        return torch.tensor(noted)
+    if samples is None:
+        return torch.ones(len(draft["samples"]), dtype=torch.bool)
+    return (draft["samples"].to(samples) != samples).flatten(1).any(1)
+
+
+def is_video(model: Any) -> bool:
+    """Whether its VAE takes a batch of pictures for one clip."""
+    return model.get_model_object("latent_format").latent_dimensions == 3
 
 
 def _samples(model: Any, latent: VaeLatent) -> Tensor:
@@ -223,7 +245,8 @@ def _family(model: Any) -> tuple[str, str]:
     return type(model.get_model_object("latent_format")).__name__, SamplingProcess.of(model).kind
 
 
-def _pixels(model: Any) -> int:
+def cell_pixels(model: Any) -> int:
+    """Along each side of a latent cell."""
     latent_format = model.get_model_object("latent_format")
     return getattr(latent_format, "spacial_downscale_ratio", PIXELS.get(type(latent_format).__name__, 8))
 

@@ -31,8 +31,8 @@ def node_list():
 
 
 NODES = {node.__name__: node for node in node_list()}
-IDS = ["DiffEditMask", "FastMask", "DDIMInvert", "MaskedDenoise", "MaskRefine", "PasteBack", "Panels", "DemoModel"]
-IDS.append("DemoScene")
+IDS = ["DiffEditMask", "FastMask", "DDIMInvert", "MaskedDenoise", "MaskRefine", "Focus", "PasteBack", "Panels"]
+IDS += ["DemoModel", "DemoScene"]
 
 
 def schema(name):
@@ -116,7 +116,8 @@ KNOBS_OF = {
     "DDIMInvert": {"": EDIT.inversion},
     "MaskedDenoise": {"": EDIT.decoding, "room": EDIT},
     "MaskRefine": {"": refine.Refinement()},
-    "PasteBack": {"rim": EDIT, "room": replace(EDIT, room=0)},
+    "PasteBack": {"rim": EDIT, "room": replace(EDIT, room=0), "seam": EDIT},
+    "Focus": {"context": EDIT.focus, "area": EDIT.focus},
 }
 """Whose knobs a node shows, by widget; "" stands for every other knob of these settings."""
 
@@ -128,6 +129,7 @@ NO_KNOBS = {  # default, and limits or options
     "caption": ("",),
     "rule": ("none", ["none", *(rule for rule in masks.RULES if not masks.RULES[rule].sees_cells)]),
     "kind": (None, list(toybox.KINDS)),
+    "cut_outs": (None, ["each part", "one a picture", "one for all"]),
 }
 
 
@@ -185,7 +187,7 @@ def test_the_value_widget_speaks_of_every_rule():
 
 def test_mask_refine_has_every_operation_and_its_defaults_do_nothing():
     fields = {field.id for field in schema("MaskRefine").inputs}
-    assert fields == {"mask", "rule", "value", "picture", *refine.Refinement.__dataclass_fields__}
+    assert fields == {"mask", "rule", "value", "picture", "way_back", *refine.Refinement.__dataclass_fields__}
     mask = torch.rand((2, 40, 56), generator=torch.Generator().manual_seed(0))
     assert run("MaskRefine", mask=mask)[0].equal(mask)
 
@@ -318,19 +320,19 @@ def half(height=64, width=64):
 
 def test_paste_back_keeps_the_original_outside_the_mask():
     original, edited = picture(), picture(seed=1)
-    pasted = run("PasteBack", original=original, edited=edited, mask=half(), rim=4.0)[0]
+    pasted = run("PasteBack", seam="none", original=original, edited=edited, mask=half(), rim=4.0)[0]
     assert pasted[:, :, 32:].equal(original[:, :, 32:])
     assert pasted[:, :, :8].equal(edited[:, :, :8])
 
 
 def test_paste_back_puts_what_the_vae_cropped_where_it_was():
     original, edited = picture(67, 85), picture(64, 80, seed=1)
-    everything = run("PasteBack", original=original, edited=edited, mask=torch.ones(1, 64, 80), rim=0.0)[0]
+    everything = run("PasteBack", seam="none", original=original, edited=edited, mask=torch.ones(1, 64, 80), rim=0.0)[0]
     assert everything[:, 1:65, 2:82].equal(edited)
     rest = torch.ones(67, 85, dtype=torch.bool)
     rest[1:65, 2:82] = False
     assert everything[0][rest].equal(original[0][rest])
-    whole = run("PasteBack", original=original, edited=edited, mask=torch.ones(1, 67, 85), rim=0.0)[0]
+    whole = run("PasteBack", seam="none", original=original, edited=edited, mask=torch.ones(1, 67, 85), rim=0.0)[0]
     assert whole.equal(everything)
 
 
@@ -352,13 +354,13 @@ def test_paste_back_with_room_takes_what_changed_around_the_mask_and_nothing_els
     faint = blot(edited, 10, 24, 2, 2, 0.7)  # in the room, weak, and apart
     faint = blot(faint, 50, 50, 8, 8, 1.0)  # out of the room
     mask = square(20, 20, 12, 12)
-    pasted = run("PasteBack", original=original, edited=faint, mask=mask, rim=0.0, room=8)[0]
+    pasted = run("PasteBack", seam="none", original=original, edited=faint, mask=mask, rim=0.0, room=8)[0]
     shown = square(20, 20, 12, 18)[0] > 0
     assert pasted[0][shown].equal(edited[0][shown])
     beyond = square(18, 18, 16, 22)[0] == 0  # what changed is grown by a pixel
     assert pasted[0][beyond].equal(original[0][beyond])
     wide = blot(original, 20, 20, 12, 30, 1.0)  # wider than the room
-    pasted = run("PasteBack", original=original, edited=wide, mask=mask, rim=0.0, room=8)[0]
+    pasted = run("PasteBack", seam="none", original=original, edited=wide, mask=mask, rim=0.0, room=8)[0]
     assert pasted[:, :, 40:].equal(original[:, :, 40:]) and pasted[:, 20:32, 32:40].equal(wide[:, 20:32, 32:40])
 
 
@@ -366,7 +368,7 @@ def test_paste_back_without_room_is_the_mask_alone():
     original = 0.5 + 0.01 * picture()
     edited, mask = blot(original, 20, 20, 12, 18, 1.0), square(20, 20, 12, 12)
     plain, none, some = (
-        run("PasteBack", original=original, edited=edited, mask=mask, **room)[0]
+        run("PasteBack", seam="none", original=original, edited=edited, mask=mask, **room)[0]
         for room in ({}, {"room": 0}, {"room": 8})
     )
     assert plain[mask == 0].equal(original[mask == 0]) and plain[:, 22:30, 22:30].equal(edited[:, 22:30, 22:30])
@@ -377,7 +379,9 @@ def test_paste_back_takes_nothing_that_a_vae_changes_by_the_way():
     original = 0.5 + 0.01 * picture()
     decoded = original + 0.08 * (picture(seed=1) - 0.5)
     edited = blot(decoded, 20, 20, 12, 18, 1.0)
-    pasted = run("PasteBack", original=original, edited=edited, mask=square(20, 20, 12, 12), rim=0.0, room=8)[0]
+    pasted = run(
+        "PasteBack", seam="none", original=original, edited=edited, mask=square(20, 20, 12, 12), rim=0.0, room=8
+    )[0]
     beyond = square(18, 18, 16, 22)[0] == 0
     assert pasted[0][beyond].equal(original[0][beyond])
     shown = square(20, 20, 12, 18)[0] > 0
@@ -388,30 +392,32 @@ def test_paste_back_with_room_puts_what_the_vae_cropped_where_it_was():
     original = 0.5 + 0.01 * picture(67, 85)
     edited = blot(original[:, 1:65, 2:82], 20, 20, 12, 18, 1.0)
     given = {"original": original, "edited": edited, "rim": 0.0, "room": 8}
-    small = run("PasteBack", **given, mask=square(20, 20, 12, 12, (64, 80)))[0]
+    small = run("PasteBack", seam="none", **given, mask=square(20, 20, 12, 12, (64, 80)))[0]
     assert small.shape == (1, 67, 85, 3)
     assert small[:, 21:33, 22:40].equal(edited[:, 20:32, 20:38])
     beyond = square(19, 20, 16, 22, (67, 85))[0] == 0
     assert small[0][beyond].equal(original[0][beyond])
-    assert run("PasteBack", **given, mask=square(21, 22, 12, 12, (67, 85)))[0].equal(small)
+    assert run("PasteBack", seam="none", **given, mask=square(21, 22, 12, 12, (67, 85)))[0].equal(small)
 
 
 def test_paste_back_with_room_for_a_batch_of_edits():
     original = 0.5 + 0.01 * picture()
     edits = torch.cat([blot(original, 20, 20, 12, 18, 1.0), blot(original, 20, 14, 12, 18, 1.0)])
     mask = square(20, 20, 12, 12)
-    together = run("PasteBack", original=original, edited=edits, mask=mask, room=8)[0]
+    together = run("PasteBack", seam="none", original=original, edited=edits, mask=mask, room=8)[0]
     assert together.shape == (2, 64, 64, 3)
     for i in range(2):
-        alone = run("PasteBack", original=original, edited=edits[i : i + 1], mask=mask, room=8)[0]
+        alone = run("PasteBack", seam="none", original=original, edited=edits[i : i + 1], mask=mask, room=8)[0]
         assert together[i].equal(alone[0])
-    one_edit = run("PasteBack", original=original, edited=edits[:1], mask=mask.expand(2, -1, -1), room=8)[0]
+    one_edit = run("PasteBack", seam="none", original=original, edited=edits[:1], mask=mask.expand(2, -1, -1), room=8)[
+        0
+    ]
     assert one_edit[0].equal(together[0]) and one_edit[1].equal(together[0])
     each = torch.cat([mask, square(20, 20, 6, 6)])
-    batch = run("PasteBack", original=original.expand(2, -1, -1, -1), edited=edits, mask=each, room=8)[0]
+    batch = run("PasteBack", seam="none", original=original.expand(2, -1, -1, -1), edited=edits, mask=each, room=8)[0]
     assert batch[0].equal(together[0])
-    with pytest.raises(ValueError, match=r"^3 masks and 2 pictures do not fit together"):
-        run("PasteBack", original=original, edited=edits, mask=mask.expand(3, -1, -1), room=8)
+    with pytest.raises(ValueError, match=r"^2 edited pictures and 3 masks do not fit together"):
+        run("PasteBack", seam="none", original=original, edited=edits, mask=mask.expand(3, -1, -1), room=8)
 
 
 def test_the_crop_is_comfyuis_own():
@@ -420,7 +426,9 @@ def test_the_crop_is_comfyuis_own():
     for size in ((67, 85), (64, 80), (71, 66)):
         original = picture(*size)
         kept = comfy.sd.VAE.vae_encode_crop_pixels(_Vae(), original)
-        placed = run("PasteBack", original=original, edited=kept, mask=torch.ones(1, *kept.shape[1:3]), rim=0.0)[0]
+        placed = run(
+            "PasteBack", seam="none", original=original, edited=kept, mask=torch.ones(1, *kept.shape[1:3]), rim=0.0
+        )[0]
         assert placed.equal(original)
 
 
@@ -436,13 +444,13 @@ class _Vae:
 def test_alpha_is_left_behind_and_batches_broadcast():
     original = torch.cat([picture(), torch.ones(1, 64, 64, 1)], -1)
     edited = torch.cat([picture(seed=1), picture(seed=2)])
-    assert run("PasteBack", original=original, edited=edited, mask=half())[0].shape == (2, 64, 64, 3)
+    assert run("PasteBack", seam="none", original=original, edited=edited, mask=half())[0].shape == (2, 64, 64, 3)
 
 
 @pytest.mark.parametrize(("edited", "mask"), [((48, 64), (64, 64)), ((64, 64), (32, 64)), ((128, 128), (64, 64))])
 def test_other_sizes_are_refused_with_both(edited, mask):
     with pytest.raises(ValueError, match=r"is \d+x\d+ but the .* is \d+x\d+; use"):
-        run("PasteBack", original=picture(), edited=picture(*edited), mask=torch.ones(1, *mask))
+        run("PasteBack", seam="none", original=picture(), edited=picture(*edited), mask=torch.ones(1, *mask))
 
 
 def test_refined_masks_get_the_pictures_size():

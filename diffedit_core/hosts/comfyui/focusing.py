@@ -1,0 +1,199 @@
+"""Cut-outs of ComfyUI's pictures [B, H, W, 3] at the size of a MODEL, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...batches import check_batch
+from ...closeup import Cutout, canvas_of, closer
+from ...focus import Canvas, Focus, View, joined
+from ...pictures import Margin
+from ...run import Opened, mask_of
+from ...settings import EditSettings, MaskSettings
+from ...shapes import is_hard
+from ...stages import Look
+from .demo import AREA
+from .guider import Conditioning
+from .pasting import WayBack
+from .pictures import is_crop, place_centred
+from .stages import DRAFTED, KINDS, VaeLatent, cell_pixels, drafted, find_mask, is_video
+
+AREAS = {"WAN22": 1280 * 704, "WAN21": 832 * 480, "LTXV": 768 * 512, "SD15": 512 * 512}
+"""Pixels that a family was made for, by its class in ComfyUI or its latent format, where it is not a megapixel."""
+
+MEGAPIXEL = 1024 * 1024
+
+CUT_OUTS = {
+    "each part": "one around every separate part of the mask",
+    "one a picture": "one around all of its parts",
+    "one for all": "the same place in all pictures, as the frames of a clip need it",
+}
+"""How many cut-outs are made, by name."""
+
+
+@dataclass(frozen=True)
+class Focused:
+    """Cut-outs [N, h, w, 3] of one size with their masks [N, h, w], and drafts of them where there were any."""
+
+    pictures: Tensor
+    masks: Tensor
+    way_back: WayBack
+    draft: VaeLatent | None
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """A MODEL with what it needs to look closer."""
+
+    model: Any
+    vae: Any = None
+    source: Conditioning | None = None
+    target: Conditioning | None = None
+
+    @property
+    def area(self) -> int:
+        model = self.model.model
+        names = {kind.__name__ for kind in (*type(model).__mro__, type(model.latent_format))}
+        known = [area for name, area in AREAS.items() if name in names]
+        return vars(model.model_config).get(AREA) or next(iter(known), MEGAPIXEL)
+
+    @property
+    def multiple(self) -> int:
+        return 2 * cell_pixels(self.model)  # many models see cells in pairs
+
+    @property
+    def can_look(self) -> bool:
+        return not (self.vae is None or self.source is None or self.target is None or is_video(self.model))
+
+    def open(self, picture: Tensor) -> Opened:
+        return Opened(picture, Margin.around(picture, 1), self.vae.encode(picture))
+
+    def decode(self, latent: Tensor) -> Tensor:
+        images = self.vae.decode(latent)
+        return images.reshape(-1, *images.shape[-3:])
+
+    def find(self, opened: Opened, how: MaskSettings) -> tuple[Tensor, Look]:
+        assert self.source is not None and self.target is not None
+        latent = {"samples": opened.x0}
+        found = find_mask(self.model, latent, self.source, self.target, how=how.contrast, cut=how.cut, seed=0)
+        mask = mask_of(found.heatmap.to(opened.picture), opened.picture, how)
+        return mask, Look(found.heatmap, found.agreement, found.kinds, opened.x0)
+
+
+def focus(
+    eyes: Eyes,
+    picture: Tensor,
+    mask: Tensor | None = None,
+    *,
+    how: Focus = Focus(),
+    cut_outs: str = "each part",
+    draft: VaeLatent | None = None,
+) -> Focused:
+    """The whole pictures at the model's size; or with masks, cut-outs around what these hold.
+
+    A mask may be of the picture's size or of the size at which the whole is seen. A picture that is not much larger
+    than the model's own size stays as it is.
+    """
+    masks = None if mask is None else mask.reshape(-1, *mask.shape[-2:]).to(picture)
+    count = check_batch({"pictures": len(picture)} | ({} if masks is None else {"masks": len(masks)}))
+    picture = picture[..., :3].expand(count, -1, -1, -1)
+    canvas = canvas_of(eyes, picture, how)
+    if not canvas.is_large:
+        blank = torch.zeros_like(picture[..., 0])
+        placed = torch.ones_like(blank) if masks is None else place_centred(masks.expand(count, -1, -1), blank, "mask")
+        return Focused(picture, placed, WayBack.of_whole(canvas.size, count), draft)
+    whole = canvas.whole()
+    if masks is None:
+        seen = whole.of(picture)
+        return Focused(
+            seen, torch.ones_like(seen[..., 0]), WayBack(canvas.size, (whole,) * count, tuple(range(count))), draft
+        )
+    parts = _parts(eyes, picture, masks.expand(count, -1, -1), canvas, how, cut_outs, draft)
+    views = _views(canvas, parts, cut_outs if not is_video(eyes.model) else "one for all")
+    rows = [(i, view) for i, each in enumerate(views) for view in each]
+    return Focused(
+        torch.cat([view.of(picture[i : i + 1]) for i, view in rows]),
+        torch.cat([_mask_in(view, parts[i]) for i, view in rows]),
+        WayBack(canvas.size, tuple(view for _, view in rows), tuple(i for i, _ in rows)),
+        None if draft is None else _draft_in(rows, whole, draft, eyes),
+    )
+
+
+Part = tuple[View, Tensor]
+"""A view, and the mask [1, h, w] of what is in it."""
+
+
+def _parts(
+    eyes: Eyes, picture: Tensor, masks: Tensor, canvas: Canvas, how: Focus, cut_outs: str, draft: VaeLatent | None
+) -> list[list[Part]]:
+    """Of each picture what its mask holds. A mask of what was seen of the whole is looked at again, closer."""
+    whole, size = canvas.whole(), (masks.shape[1], masks.shape[2])
+    kinds, has_draft = (draft or {}).get(KINDS, ()), None if draft is None else drafted(draft)
+    if is_crop(size, canvas.size):
+        whole = View(0, 0, *canvas.size, canvas.size)
+    elif not is_crop(size, whole.size):
+        raise ValueError(
+            f"the mask is {size[1]}x{size[0]} but the picture is {canvas.size[1]}x{canvas.size[0]}, seen as "
+            f"{whole.size[1]}x{whole.size[0]}; use a mask of one of these sizes"
+        )
+    masks = place_centred(masks, masks.new_zeros(1, *whole.size), "mask")
+    looks_closer = eyes.can_look and whole.scale > 1 and not (cut_outs == "one for all" and len(picture) > 1)
+    found = []
+    for i, mask in enumerate(masks.split(1)):
+        kind = kinds[i] if i < len(kinds) else "object"
+        if looks_closer and not (has_draft is not None and has_draft[i % len(has_draft)]):
+            one = picture[i : i + 1]
+            opened = eyes.open(whole.of(one))
+            seen = Look(mask, torch.ones(1), (kind,), opened.x0)
+            closest = closer(eyes, one, Cutout(whole, opened, mask, seen), EditSettings().mask, how)
+            found.append([(part.view, part.mask) for part in closest])
+        else:
+            views = [] if kind == "area" else canvas.closer(whole, mask > 0, how.context)
+            found.append([(view, _within(view, mask, whole)) for view in views or [canvas.whole()]])
+    return found
+
+
+def _views(canvas: Canvas, parts: list[list[Part]], cut_outs: str) -> list[list[View]]:
+    """Of each picture; all of one size."""
+    boxes = [[view.corners for view, _ in each] for each in parts]
+    if cut_outs == "one for all":
+        return [[canvas.view(joined([box for each in boxes for box in each]))]] * len(parts)
+    if cut_outs == "one a picture":
+        boxes = [[joined(each)] for each in boxes]
+    if sum(map(len, boxes)) == 1:
+        return [[canvas.view(boxes[0][0])]]
+    return [canvas.of_one_size(each) for each in boxes]
+
+
+def _mask_in(view: View, parts: list[Part]) -> Tensor:
+    return torch.stack([_within(view, mask, seen) for seen, mask in parts]).amax(0)
+
+
+def _within(view: View, mask: Tensor, seen: View) -> Tensor:
+    """The mask [1, h, w] of what is seen, in a view. A hard one that is enlarged stays hard."""
+    within = view.within(mask, seen)
+    return (within > 0.5).float() if seen.scale > view.scale and is_hard(mask.cpu().numpy()) else within
+
+
+def _draft_in(rows: list[tuple[int, View]], whole: View, draft: VaeLatent, eyes: Eyes) -> VaeLatent:
+    """The drafts of the pictures, seen as close as the cut-outs."""
+    samples, has_draft, kinds = draft["samples"], drafted(draft), draft.get(KINDS, ())
+    owners = [0] if is_video(eyes.model) else [i % len(samples) for i, _ in rows]
+    size = [side // cell_pixels(eyes.model) for side in rows[0][1].size]
+    latents = samples.new_zeros(len(owners), *samples.shape[1:-2], *size)
+    for row, owner in enumerate(owners):
+        view = rows[row][1]
+        if view.corners == whole.corners:
+            latents[row] = samples[owner]
+        elif has_draft[owner]:
+            if eyes.vae is None:
+                raise ValueError("something was drafted for this picture; connect the VAE, to see the draft closer")
+            latents[row] = eyes.vae.encode(view.within(eyes.decode(samples[owner : owner + 1]), whole))[0]
+    noted = {DRAFTED: tuple(bool(has_draft[owner]) for owner in owners)}
+    if kinds:
+        noted[KINDS] = tuple(kinds[owner % len(kinds)] for owner in owners)
+    return {**draft, "samples": latents, **noted}
