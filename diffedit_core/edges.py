@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from .masks import TOO_LARGE
-from .shapes import grow
+from .shapes import around, grow
 
 SURE = 0.9
 """GrabCut takes for granted what is hotter than this share of the mask."""
@@ -20,8 +20,6 @@ MOST = 256 * 256
 MOST_LINES = 384 * 384
 """Pixels on which the guided filter fits its lines; it applies them at full size."""
 
-Part = tuple[slice, slice]
-
 
 def grabcut(mask: np.ndarray, picture: np.ndarray, radius: int, heatmap: np.ndarray | None = None) -> np.ndarray:
     """The region with the mask's colours and the picture's edges (Rother et al. 2004): [H, W] of 0 and 1.
@@ -31,10 +29,10 @@ def grabcut(mask: np.ndarray, picture: np.ndarray, radius: int, heatmap: np.ndar
     """
     if mask.size <= MOST:
         return _grabcut(mask, picture, radius, heatmap)
-    whole, inside = np.zeros_like(mask), mask > 0.5
-    if not inside.any():
+    whole = np.zeros_like(mask)
+    part = around(mask > 0.5, radius, share=0.5)
+    if part is None:
         return whole
-    part = _around(inside, radius, share=0.5)
     height, width = mask[part].shape
     shrink = max(1.0, (height * width / MOST) ** 0.5)
     size = max(1, round(width / shrink)), max(1, round(height / shrink))
@@ -86,9 +84,9 @@ def guided_filter(mask: np.ndarray, picture: np.ndarray, radius: int, epsilon: f
     """
     result = mask.astype(np.float32)
     rim = (mask > mask.min()) & (mask < mask.max()) | (cv2.Laplacian(result, cv2.CV_32F) != 0)
-    if radius == 0 or not rim.any():
+    part = around(rim, 2 * radius)
+    if radius == 0 or part is None:
         return result.clip(0, 1)
-    part = _around(rim, 2 * radius)
     plane, guide = result[part], picture[part]
     height, width = plane.shape
     step = max(1, min(radius // 2, int((plane.size / MOST_LINES) ** 0.5)))
@@ -124,16 +122,6 @@ def _lines(mask: np.ndarray, guide: np.ndarray, radius: int, epsilon: float) -> 
     )
     slope = cv2.merge(solved) / (rr * c_rr + rg * c_rg + rb * c_rb)[..., None]
     return mean(slope), mean(mean_mask - (slope * mean_guide).sum(-1))
-
-
-def _around(place: np.ndarray, pixels: int, share: float = 0.0) -> Part:
-    """The rectangle around a place, bool [H, W], with so many pixels more on each side, and a share of its own."""
-    part = []
-    for axis, length in enumerate(place.shape):
-        at = np.flatnonzero(place.any(1 - axis))
-        more = pixels + round(share * (at[-1] + 1 - at[0]))
-        part.append(slice(max(0, at[0] - more), min(length, at[-1] + 1 + more)))
-    return part[0], part[1]
 
 
 @dataclass(frozen=True)

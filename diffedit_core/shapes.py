@@ -5,6 +5,7 @@ Needs OpenCV.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -55,21 +56,27 @@ def grow(mask: np.ndarray, radius: float) -> np.ndarray:
 
 def without_hairs(mask: np.ndarray, radius: int) -> np.ndarray:
     """Without what is thinner than twice the radius: only what a disc fits into stays."""
-    if radius == 0:
-        return mask
-    solid = mask > 0.5
-    return _without(mask, solid, solid & ~_opened(solid, radius))
+    return _where_it_is(mask, lambda part: _without_hairs(part, radius)) if radius else mask
 
 
 def without_gaps(mask: np.ndarray, radius: int) -> np.ndarray:
-    return 1 - without_hairs(1 - mask, radius) if radius else mask
+    return _where_it_is(mask, lambda part: 1 - _without_hairs(1 - part, radius)) if radius else mask
 
 
 def keep_parts(mask: np.ndarray, min_island: float, keep_largest: int) -> np.ndarray:
     if min_island == 0 and keep_largest == 0:
         return mask
+    return _where_it_is(mask, lambda part: _keep_parts(part, min_island * mask.size, keep_largest))
+
+
+def _without_hairs(mask: np.ndarray, radius: int) -> np.ndarray:
+    solid = mask > 0.5
+    return _without(mask, solid, solid & ~_opened(solid, radius))
+
+
+def _keep_parts(mask: np.ndarray, least: float, keep_largest: int) -> np.ndarray:
     labels, areas = _parts(mask > 0.5)
-    kept = np.flatnonzero(areas >= min_island * mask.size)
+    kept = np.flatnonzero(areas >= least)
     if keep_largest:
         kept = kept[np.argsort(-areas[kept], kind="stable")][:keep_largest]
     return _without(mask, labels > 0, _chosen(labels, np.setdiff1d(np.arange(len(areas)), kept) + 1))
@@ -91,11 +98,13 @@ def boxes_of_parts(mask: np.ndarray, least: float) -> list[tuple[int, int, int, 
 
 def fill_holes(mask: np.ndarray, up_to: float) -> np.ndarray:
     """Fills what is enclosed. What touches the picture's border is outside and no hole."""
-    if up_to == 0:
-        return mask
+    return _where_it_is(mask, lambda part: _fill_holes(part, up_to * mask.size)) if up_to else mask
+
+
+def _fill_holes(mask: np.ndarray, most: float) -> np.ndarray:
     labels, areas = _parts(mask <= 0.5)
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    holes = np.setdiff1d(np.flatnonzero(areas <= up_to * mask.size) + 1, border)
+    holes = np.setdiff1d(np.flatnonzero(areas <= most) + 1, border)
     return 1 - _without(1 - mask, labels > 0, _chosen(labels, holes))
 
 
@@ -119,6 +128,28 @@ def depth(place: np.ndarray) -> np.ndarray:
 def is_hard(mask: np.ndarray) -> bool:
     """Nothing between 0 and 1."""
     return bool(((mask == 0) | (mask == 1)).all())
+
+
+def _where_it_is(mask: np.ndarray, work: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Works on the rectangle that holds the mask and a pixel around it; beyond, there is nothing to do."""
+    part = around(mask > 0, 1)
+    if part is None:
+        return mask
+    result = mask.copy()
+    result[part] = work(mask[part])
+    return result
+
+
+def around(place: np.ndarray, pixels: int, share: float = 0.0) -> tuple[slice, slice] | None:
+    """The rectangle around a place, bool [H, W], with so many pixels more on each side, and a share of its own."""
+    part = []
+    for axis, length in enumerate(place.shape):
+        at = np.flatnonzero(place.any(1 - axis))
+        if not len(at):
+            return None
+        more = pixels + round(share * (at[-1] + 1 - at[0]))
+        part.append(slice(max(0, at[0] - more), min(length, at[-1] + 1 + more)))
+    return part[0], part[1]
 
 
 def _opened(solid: np.ndarray, radius: int) -> np.ndarray:
