@@ -56,11 +56,11 @@ def grow(mask: np.ndarray, radius: float) -> np.ndarray:
 
 def without_hairs(mask: np.ndarray, radius: int) -> np.ndarray:
     """Without what is thinner than twice the radius: only what a disc fits into stays."""
-    return _where_it_is(mask, lambda part: _without_hairs(part, radius)) if radius else mask
+    return _where_it_is(mask, lambda part: _without_hairs(part, radius), _step(radius)) if radius else mask
 
 
 def without_gaps(mask: np.ndarray, radius: int) -> np.ndarray:
-    return _where_it_is(mask, lambda part: 1 - _without_hairs(1 - part, radius)) if radius else mask
+    return _where_it_is(mask, lambda part: 1 - _without_hairs(1 - part, radius), _step(radius)) if radius else mask
 
 
 def keep_parts(mask: np.ndarray, min_island: float, keep_largest: int) -> np.ndarray:
@@ -130,9 +130,9 @@ def is_hard(mask: np.ndarray) -> bool:
     return bool(((mask == 0) | (mask == 1)).all())
 
 
-def _where_it_is(mask: np.ndarray, work: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Works on the rectangle that holds the mask and a pixel around it; beyond, there is nothing to do."""
-    part = around(mask > 0, 1)
+def _where_it_is(mask: np.ndarray, work: Callable[[np.ndarray], np.ndarray], step: int = 1) -> np.ndarray:
+    """Works on the rectangle that holds the mask and some pixels around it; beyond, there is nothing to do."""
+    part = around(mask > 0, 2 * step)  # as many as show on a plane that is smaller by this
     if part is None:
         return mask
     result = mask.copy()
@@ -154,7 +154,7 @@ def around(place: np.ndarray, pixels: int, share: float = 0.0) -> tuple[slice, s
 
 def _opened(solid: np.ndarray, radius: int) -> np.ndarray:
     """What discs of this radius that fit into it cover. It continues beyond the border: bool [H, W]."""
-    step = max(1, radius // COARSE)
+    step = _step(radius)
     height, width = solid.shape
     small = solid
     if step > 1:
@@ -168,6 +168,11 @@ def _opened(solid: np.ndarray, radius: int) -> np.ndarray:
         return covered
     large = cv2.resize(covered.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
     return _distance_to(large) <= 2 * step  # the smaller plane's outline is as rough as its pixels
+
+
+def _step(radius: int) -> int:
+    """How much smaller a plane is, on which hairs and gaps of this radius are looked for."""
+    return max(1, radius // COARSE)
 
 
 def _distance_to(place: np.ndarray) -> np.ndarray:
