@@ -138,6 +138,25 @@ def test_an_addition_from_start_to_end(model, picture, tmp_path, capsys):
     assert said["findings"][0].startswith("the two texts do not say where: one place was chosen, another seed")
 
 
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
+def test_a_photograph_keeps_every_pixel_outside_the_mask_in_every_lossless_format(suffix, model, tmp_path):
+    """1200x900, turned by its EXIF tag."""
+    photograph, mask, out = tmp_path / f"p.{suffix}", tmp_path / "m.png", tmp_path / f"o.{suffix}"
+    shown = np.random.default_rng(1).integers(0, 256, (900, 1200, 3), np.uint8)
+    lying = Image.fromarray(shown).transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying.save(photograph, exif=exif, **({"lossless": True} if suffix == "webp" else {}))
+    place = np.zeros((900, 1200), np.uint8)
+    place[100:220, 900:1100] = 255
+    Image.fromarray(place).save(mask)
+    argv = ["edit", photograph, *TEXTS, *FEWEST, "--model", model, "--tries", 1, "--mask", mask, "-o", out]
+    assert run(*argv, "--panels", tmp_path / "sheet.png") == 0
+    assert np.array_equal(pixels(out)[place == 0], shown[place == 0])
+    assert (pixels(out)[place > 0] != shown[place > 0]).mean() > 0.5
+    assert pixels(tmp_path / "sheet.png").shape[1] < 3 * 1024 + 200
+
+
 def test_a_large_picture_is_edited_in_cut_outs_and_the_report_says_where(model, tmp_path, capsys):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)).resize((400, 300)).save(
         large := tmp_path / "large.png"

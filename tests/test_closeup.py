@@ -1,5 +1,6 @@
 """Large pictures on a small random network: what goes through the model, and that the rest stays as it is."""
 
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -198,3 +199,23 @@ def test_an_area_is_edited_in_the_whole_picture(host, pictures):
 def test_the_same_seed_gives_the_same_picture(host, pictures):
     first, second = (edit(host, pictures[:1], *TEXTS, how=FEW, seed=5).picture for _ in range(2))
     assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("place", ["corners", "pixel", "full", "empty"])
+@pytest.mark.parametrize("size", [(9, 9), (3, 5000), (5000, 3), (700, 37), (3000, 4000)], ids=str)
+def test_any_size_and_any_mask_leave_the_rest_as_it_was(host, size, place):
+    height, width = size
+    picture = torch.rand(1, *size, 3, generator=torch.Generator().manual_seed(1))
+    mask = torch.full((1, *size), float(place == "full"))
+    if place == "corners":
+        mask[:, : height // 20 + 1, : width // 20 + 1] = mask[:, -height // 20 :, -width // 20 :] = 1
+    if place == "pixel":
+        mask[:, height // 2, width // 3] = 1
+    how = replace(FEW, decoding=DecodingSettings(tries=1, background="noised"), inversion=InversionSettings(steps=2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        done = edit(host, picture, *TEXTS, mask=mask, how=how)
+    assert done.picture.shape == picture.shape and done.picture.isfinite().all()
+    assert torch.equal(done.picture[mask == 0], picture[mask == 0])
+    assert place == "empty" or (done.picture != picture).any()
+    assert len(done.views[0]) <= 2 if done.views else height * width <= 1.6 * 128 * 128

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from diffedit_core.compositing import paste, soften_inwards
-from diffedit_core.sheets import HIGHLIGHT, heat, overlay, panels
+from diffedit_core.sheets import HIGHLIGHT, for_sheet, framed, heat, overlay, panels
 
 
 def picture(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -169,3 +169,25 @@ def test_panels_of_several_sizes_or_without_a_label_are_an_error():
         panels([picture(1, 8, 8), picture(1, 8, 9)], ["a", "b"])
     with pytest.raises(ValueError, match="these are 8x8 with 2 labels"):
         panels([picture(1, 8, 8)], ["a", "b"])
+
+
+def test_what_is_too_large_for_a_sheet_is_made_smaller():
+    picture = torch.rand(1, 1500, 3000, 3)
+    assert for_sheet(picture).shape == (1, 512, 1024, 3)
+    assert for_sheet(picture[:, :100, :200]).equal(picture[:, :100, :200])
+    sheet = panels([picture, for_sheet(picture)], ["the whole", "the same, smaller"])
+    assert sheet.shape[2] < 2 * 1024 + 3 * 40
+    assert torch.equal(sheet, panels([for_sheet(picture)] * 2, ["the whole", "the same, smaller"]))
+
+
+@pytest.mark.parametrize("size", [(90, 120), (1500, 3000)])
+def test_boxes_are_drawn_in_where_they_are(size):
+    height, width = size
+    box = height // 3, width // 4, 2 * height // 3, width // 2
+    drawn, plain = framed(torch.zeros(1, *size, 3), [box])[0], framed(torch.zeros(1, *size, 3), [])[0]
+    scale = drawn.shape[0] / height
+    rows, columns = drawn.amax(-1).nonzero(as_tuple=True)
+    found = int(rows.min()), int(columns.min()), int(rows.max()) + 1, int(columns.max()) + 1
+    assert all(abs(at - scale * edge) <= 1 for at, edge in zip(found, box, strict=True))
+    inner = drawn[round(scale * height / 2), round(scale * 3 * width / 8)]
+    assert inner.max() == 0 and plain.max() == 0

@@ -152,3 +152,55 @@ def test_any_size_becomes_any_other_within_0_and_1(size, channels):
     assert resized(planes, (33, 40)) is planes
     for i in range(2):
         assert torch.equal(resized(planes[i : i + 1], size)[0], result[i])
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    size=st.tuples(st.integers(200, 3000), st.integers(200, 3000)),
+    places=st.lists(st.tuples(*[st.floats(0, 0.95)] * 2, *[st.floats(0.01, 0.3)] * 2), min_size=1, max_size=5),
+)
+def test_views_of_one_size_hold_their_boxes_and_do_not_meet(size, places):
+    height, width = size
+    boxes = [
+        (
+            int(top * height),
+            int(left * width),
+            min(height, int((top + high) * height) + 1),
+            min(width, int((left + wide) * width) + 1),
+        )
+        for top, left, high, wide in places
+    ]
+    views = Canvas(size, 128 * 128, 8).of_one_size(boxes)
+    assert len({view.size for view in views}) == 1
+    for box in boxes:
+        holders = [view.corners for view in views if view.top <= box[0] and view.left <= box[1]]
+        assert any(box[2] <= bottom and box[3] <= right for _, _, bottom, right in holders)
+    for i, one in enumerate(views):
+        assert one.top >= 0 and one.left >= 0 and one.top + one.height <= height and one.left + one.width <= width
+        for other in views[:i]:
+            apart = (
+                one.top + one.height <= other.top
+                or other.top + other.height <= one.top
+                or one.left + one.width <= other.left
+                or other.left + other.width <= one.left
+            )
+            assert apart
+
+
+def test_a_view_says_where_the_parts_of_its_mask_are():
+    view = Canvas((400, 600), 128 * 128, 8).view((100, 200, 300, 400))
+    mask = torch.zeros(1, *view.size, dtype=torch.bool)
+    height, width = view.size
+    mask[:, : height // 4, : width // 4] = True
+    mask[:, height // 2, width // 2] = True  # a speck
+    mask[:, -height // 4 :, -width // 4 :] = True
+    assert view.boxes(mask) == [(100, 200, 150, 250), (250, 350, 300, 400)]
+    assert view.boxes(torch.zeros_like(mask)) == []
+
+
+def test_a_hard_mask_comes_back_hard_and_a_soft_one_soft():
+    view = Canvas((400, 600), 128 * 128, 8).whole()
+    mask = (noise(1, *view.size) > 0.5).float()
+    assert set(view.mask_back(mask).unique().tolist()) == {0.0, 1.0}
+    soft = view.mask_back(0.5 * mask)
+    assert soft.shape == (1, 400, 600) and 0.2 < float(soft.max()) <= 0.5

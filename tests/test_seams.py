@@ -111,7 +111,7 @@ def test_the_ring_lies_outside_the_room():
     assert not pasted[roomy == 0].any()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     size=st.sampled_from([(1, 1), (1, 9), (3, 500), (500, 3), (17, 23), (64, 64), (700, 900)]),
     how=st.sampled_from(list(SEAMS)),

@@ -172,7 +172,7 @@ def _mask(graph: Graph, start: Start) -> Place:
     texts = {"vae": start.vae, "source": start.source, "target": start.target}
     given = {"mask": refined["mask"], "draft": found["draft"], **texts}
     closer = _focus(graph, 3, start.model, start.picture, title="Look closer", **given)
-    note = graph.note(3, notes.CUTTING, title="The mask", height=290)
+    note = graph.note(3, notes.CUTTING, title="The mask", height=350)
     graph.group("2  Where the two texts differ", GREEN, [found, seen, refined, closer, note])
     return Place(closer)
 

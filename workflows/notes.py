@@ -2,7 +2,7 @@
 
 INTRO = """{}
 
-1. Choose your picture.
+1. Choose your picture, of any size.
 2. Write the two texts.
 3. Press Run.
 
@@ -38,7 +38,10 @@ CUTTING = """The mask is cut from the heatmap **here**, so changing these settin
 - in the wrong place: say in both texts where the thing is, or use more **draws** in DiffEdit Mask
 
 DiffEdit Mask says on the node what kind of edit it found. If that is wrong, set **kind** there. Where something is \
-added, it makes a draft of it first, and the mask is cut around the new thing in the draft."""
+added, it makes a draft of it first, and the mask is cut around the new thing in the draft.
+
+If the picture is large, **Look closer** cuts out what the mask holds, and finds the mask there again, in more detail. \
+It says on the node what it shows."""
 
 GROWING = """An inpainting checkpoint likes a generous mask: it only sees what is around it.
 
