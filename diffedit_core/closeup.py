@@ -80,8 +80,8 @@ def redraw_cut_outs(
     for part in parts:
         edited, mask = run.redraw(part.opened, part.mask, part.seen, how)
         full = part.view.mask_back(mask) if given is None else given[part.view.box].to(result)
-        rim = how.rim * max(1.0, part.view.scale)
-        result[part.view.box] = paste(result[part.view.box], part.view.back(edited), full, rim)
+        drawn = part.view.back(edited)
+        result[part.view.box] = paste(result[part.view.box], drawn, full, part.view.rim(how.rim))
         changed[part.view.box] = torch.maximum(changed[part.view.box], full)
     return result, changed
 

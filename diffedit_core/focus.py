@@ -94,6 +94,10 @@ class View:
         """[B, h, w, ...] at the size of the rectangle."""
         return resized(planes, (self.height, self.width))
 
+    def rim(self, width: float) -> float:
+        """Pixels of the picture over which to blend: what is enlarged is softer than what stands around it."""
+        return width * max(1.0, 2 * self.scale - 1)
+
     def mask_back(self, mask: Tensor) -> Tensor:
         """A mask [B, h, w] at the size of the rectangle, without stairs. A hard one stays hard."""
         large = self.back(mask)

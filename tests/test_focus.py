@@ -198,6 +198,14 @@ def test_a_view_says_where_the_parts_of_its_mask_are():
     assert view.boxes(torch.zeros_like(mask)) == []
 
 
+def test_the_rim_of_what_is_enlarged_is_softer_than_it_would_be_at_its_own_size():
+    canvas = Canvas((400, 600), 128 * 128, 8)
+    assert View(0, 0, 400, 600, (400, 600)).rim(3.0) == 3.0
+    enlarged = canvas.whole()
+    assert enlarged.scale > 3 and enlarged.rim(3.0) == 3.0 * (2 * enlarged.scale - 1)
+    assert View(0, 0, 40, 60, (80, 120)).rim(3.0) == 3.0
+
+
 def test_a_hard_mask_comes_back_hard_and_a_soft_one_soft():
     view = Canvas((400, 600), 128 * 128, 8).whole()
     mask = (noise(1, *view.size) > 0.5).float()

@@ -61,8 +61,7 @@ def paste_back(
         drawn, place = worth_pasting(seen, drawn, place, room, seam)
         if full is None or room:
             full = view.mask_back(place)
-        width = rim * max(1.0, view.scale)
-        result[here] = paste(result[here][None], view.back(drawn), full, width)[0]
+        result[here] = paste(result[here][None], view.back(drawn), full, view.rim(rim))[0]
         changed[here] = torch.maximum(changed[here], full[0])
     return result, changed
 
