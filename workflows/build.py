@@ -88,9 +88,8 @@ def fast_diffedit() -> Graph:
     closer = _focus(graph, 3, start.model, start.picture, title="Look closer", mask=refined["mask"])
     note = graph.note(3, notes.GROWING, title="The mask", height=190)
     graph.group("2  Where the two texts differ", GREEN, [found, refined, closer, note])
-    place = Place(closer)
-    latent = _fill(graph, start, place)
-    graph.group("4  Everything else stays", VIOLET, _finish(graph, start, latent, place))
+    latent = _fill(graph, start, closer)
+    graph.group("4  Everything else stays", VIOLET, _finish(graph, start, latent, closer))
     return graph
 
 
@@ -140,30 +139,8 @@ def _focus(graph: Graph, column: int, model: Socket, picture: Socket, *, title: 
     return graph.add("DiffEdit_Focus", column, title=title, height=200, picture=picture, model=model, **more)
 
 
-@dataclass(frozen=True)
-class Place:
+def _mask(graph: Graph, start: Start) -> Node:
     """Where the edit belongs: a cut-out, its mask, the draft of it, and the way back."""
-
-    node: Node
-
-    @property
-    def picture(self) -> Socket:
-        return self.node["picture"]
-
-    @property
-    def mask(self) -> Socket:
-        return self.node["mask"]
-
-    @property
-    def draft(self) -> Socket:
-        return self.node["draft"]
-
-    @property
-    def way_back(self) -> Socket:
-        return self.node["way back"]
-
-
-def _mask(graph: Graph, start: Start) -> Place:
     found = _find(graph, "DiffEdit_DiffEditMask", start, negative=start.negative)
     seen = graph.add("VAEDecode", 3, title="The picture, or a draft of it", samples=found["draft"], vae=start.vae)
     how = EditSettings().mask
@@ -174,7 +151,7 @@ def _mask(graph: Graph, start: Start) -> Place:
     closer = _focus(graph, 3, start.model, start.picture, title="Look closer", **given)
     note = graph.note(3, notes.CUTTING, title="The mask", height=350)
     graph.group("2  Where the two texts differ", GREEN, [found, seen, refined, closer, note])
-    return Place(closer)
+    return closer
 
 
 def _find(graph: Graph, kind: str, start: Start, **more: Socket) -> Node:
@@ -189,12 +166,12 @@ def _refine(graph: Graph, column: int, mask: Socket, picture: Socket, *, title: 
 def _edit(
     graph: Graph,
     start: Start,
-    place: Place,
+    place: Node,
     inverting: dict[str, Any] | None = None,
     denoising: dict[str, Any] | None = None,
 ) -> Socket:
     """The edited latent."""
-    latent = graph.add("VAEEncode", 4, pixels=place.picture, vae=start.vae)
+    latent = graph.add("VAEEncode", 4, pixels=place["picture"], vae=start.vae)
     empty = _text(graph, start.clip, "Text of the inversion (empty)", "", column=4)
     wires = {"model": start.model, "latent": latent["LATENT"], "conditioning": empty}
     inverted = graph.add("DiffEdit_DDIMInvert", 4, **wires, **(inverting or {}))
@@ -203,11 +180,11 @@ def _edit(
         4,
         model=start.model,
         trajectory=inverted["trajectory"],
-        mask=place.mask,
+        mask=place["mask"],
         target=start.target,
         negative=start.negative,
         source=start.source,
-        draft=place.draft,
+        draft=place["draft"],
         **(denoising or {}),
     )
     note = graph.note(4, notes.EDITING, title="The edit", height=290)
@@ -215,11 +192,11 @@ def _edit(
     return denoised["latent"]
 
 
-def _fill(graph: Graph, start: Start, place: Place) -> Socket:
+def _fill(graph: Graph, start: Start, place: Node) -> Socket:
     """The latent with the mask filled by an inpainting checkpoint, through ComfyUI's own nodes."""
     loader = _loader(graph, 4, INPAINTING)
     texts: dict[str, Any] = {"positive": start.target, "negative": start.negative}
-    shown: dict[str, Any] = {"vae": start.vae, "pixels": place.picture, "mask": place.mask, "noise_mask": True}
+    shown: dict[str, Any] = {"vae": start.vae, "pixels": place["picture"], "mask": place["mask"], "noise_mask": True}
     ready = graph.add("InpaintModelConditioning", 4, **texts, **shown)
     settings: dict[str, Any] = {
         "seed": 0,
@@ -236,7 +213,7 @@ def _fill(graph: Graph, start: Start, place: Place) -> Socket:
     return sampled["LATENT"]
 
 
-def _finish(graph: Graph, start: Start, latent: Socket, place: Place, *, room: int = 0, **caption: Any) -> list[Node]:
+def _finish(graph: Graph, start: Start, latent: Socket, place: Node, *, room: int = 0, **caption: Any) -> list[Node]:
     """Decoded, with the original pixels put back, saved and shown. What changed in the room around the mask is kept."""
     column = 5
     decoded = graph.add("VAEDecode", column, samples=latent, vae=start.vae)
@@ -245,8 +222,8 @@ def _finish(graph: Graph, start: Start, latent: Socket, place: Place, *, room: i
         "DiffEdit_PasteBack",
         column,
         edited=decoded["IMAGE"],
-        mask=place.mask,
-        way_back=place.way_back,
+        mask=place["mask"],
+        way_back=place["way back"],
         room=room,
         **original,
     )
