@@ -21,7 +21,7 @@ OUT = Path(__file__).parents[1] / "docs" / "large.jpg"
 PIXELS, WORLD, SEED = 1200, 480, CHOICE[0] + 900
 
 
-def main(number: str = "8", out: str = str(OUT)) -> None:
+def main(number: str = "44", out: str = str(OUT)) -> None:
     """``number`` chooses the scene."""
     torch.set_num_threads(1)
     host = DiffusersHost.from_pretrained(weights(), "cpu")
