@@ -206,6 +206,7 @@ def test_fast_edit_is_what_fastdiffedits_parts_say():
         "decoding.soft": False,
         "decoding.solver": "ddim",
         "room": 0,
+        "seam": "none",
     }
     assert FASTDIFFEDIT.mask.refinement == Refinement()
     assert (FASTDIFFEDIT.mask.contrast.strength, FASTDIFFEDIT.decoding.guidance) == (0.5, 7.5)  # as the blog has them
