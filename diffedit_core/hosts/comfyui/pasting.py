@@ -50,13 +50,15 @@ def paste_back(
     _check_way_back(way_back, original, edited)
     is_full = is_crop((masks.shape[1], masks.shape[2]), way_back.size)
     check_batch({"masks": len(masks), "pictures" if is_full else "cut-outs": len(original if is_full else edited)})
+    if is_full:
+        masks = place_centred(masks, torch.zeros_like(original[:1, ..., 0]), "mask")
     result, changed = original.clone(), torch.zeros_like(original[..., 0])
     for row, (view, owner) in enumerate(zip(way_back.views, way_back.owners, strict=True)):
         here = (owner, *view.box[1:])
         seen = view.of(original[owner : owner + 1])
         drawn = place_centred(edited[row % len(edited)][None, ..., :3].to(original), seen, "edited picture")
         own = masks[(owner if is_full else row) % len(masks)][None]
-        full = place_centred(own, torch.zeros_like(original[:1, ..., 0]), "mask")[view.box] if is_full else None
+        full = own[view.box] if is_full else None
         place = place_centred(own, torch.zeros_like(seen[..., 0]), "mask") if full is None else resized(full, view.size)
         drawn, place = worth_pasting(seen, drawn, place, room, seam)
         if full is None or room:
