@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from .captions import caption
-from .judge import follows, judge, read
+from .judge import follows, judge, judge_several, read
 from .painting import render
 from .scenes import HELD_OUT_SEEDS, TRAIN_SEEDS, scene
-from .tasks import KINDS, Task, task
+from .tasks import KINDS, Several, Task, several, task
 
-__all__ = ["HELD_OUT_SEEDS", "KINDS", "TRAIN_SEEDS", "WEIGHTS", "Task", "caption", "follows", "judge", "read", "render"]
-__all__ += ["scene", "task", "weights"]
+__all__ = ["HELD_OUT_SEEDS", "KINDS", "TRAIN_SEEDS", "WEIGHTS", "Several", "Task", "caption", "follows", "judge"]
+__all__ += ["judge_several", "read", "render", "scene", "several", "task", "weights"]
 
 WEIGHTS = Path(__file__).parent / "weights"
 

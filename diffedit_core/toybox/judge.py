@@ -10,7 +10,7 @@ import numpy as np
 
 from .painting import SHADOW_OPACITY, cast_shadow, coverage_map, ground_picture, make_stamp
 from .scenes import COLOURS, GROUNDS, SHAPES, SIZE, TILTS, Frame, Ground, Scene, Thing
-from .tasks import Task
+from .tasks import Several, Task
 
 SMALLEST = 200  # pixels: less is a highlight or a flaw; the smallest object, a star of radius 16, has about 290
 SHARE = 0.3  # share of a patch: a second colour that has this much is an object that touches the first
@@ -45,15 +45,30 @@ def judge(task: Task, image: np.ndarray, same_size: bool = False) -> bool:
     The texts do not say how large a thing is, nor where a new one goes. So a changed object must be in its place, and
     with ``same_size`` about as large as in the true picture; an added object may be anywhere.
     """
-    before, after, image = task.source_scene, task.target_scene, scene_square(image, task.frame)
+    image = scene_square(image, task.frame)
+    if task.kind == "addition" and not names_of(task.source_scene) <= _names_in(image):
+        return False
+    return _shows(task, image, task.source_scene.things, same_size)
+
+
+def judge_several(task: Several, image: np.ndarray, same_size: bool = False) -> tuple[bool, ...]:
+    """Which of the edits the picture shows, each judged by itself, whatever became of the others."""
+    image = scene_square(image, task.frame)
+    things = (*task.source_scene.things, *task.target_scene.things)
+    return tuple(_shows(each, image, things, same_size) for each in task.together)
+
+
+def _shows(task: Task, image: np.ndarray, things: tuple[Thing, ...], same_size: bool) -> bool:
+    """Whether the scene's square shows the one edit. The ground is read where none of the things are."""
+    before, after = task.source_scene, task.target_scene
     if task.kind == "ground":
-        return read_ground(image, outside=before.things).kind == after.ground.kind
+        return read_ground(image, outside=things).kind == after.ground.kind
+    if task.kind == "addition":
+        return names_of(after) - names_of(before) <= _names_in(image)
     reading = read(image)
     if task.kind == "removal":
         (gone,) = _only_in(before, after)
         return not any(_overlap(seen.mask, gone) > 0.1 for seen in reading.objects)
-    if task.kind == "addition":
-        return names_of(after) <= {(seen.colour, seen.shape) for seen in reading.objects}
     (old,), (wanted,) = _only_in(before, after), _only_in(after, before)
     alike, least = (_overlap, SAME_SIZE) if same_size else (_shared, SAME_PLACE)
     found = max(reading.objects, key=lambda seen: alike(seen.mask, wanted), default=None)
@@ -62,10 +77,12 @@ def judge(task: Task, image: np.ndarray, same_size: bool = False) -> bool:
     return (found.colour, found.shape) == (wanted.colour, wanted.shape)
 
 
-def region_used(task: Task, image: np.ndarray) -> np.ndarray:
-    """The task's region, [H, W]; for an addition, also where the picture has the new object and its shadow."""
-    new = {(thing.colour, thing.shape) for thing in _only_in(task.target_scene, task.source_scene)}
-    if task.kind != "addition":
+def region_used(task: Task | Several, image: np.ndarray) -> np.ndarray:
+    """The task's region, [H, W]; with additions, also where the picture has the new objects and their shadows."""
+    edits = task.together if isinstance(task, Several) else (task,)
+    additions = [edit for edit in edits if edit.kind == "addition"]
+    new = {name for edit in additions for name in names_of(edit.target_scene) - names_of(edit.source_scene)}
+    if not new:
         return task.region
     seen = read(scene_square(image, task.frame)).objects
     placed = [each.mask.astype(np.float32) for each in seen if (each.colour, each.shape) in new]
@@ -101,6 +118,10 @@ def follows(scene: Scene, image: np.ndarray) -> bool:
 
 def names_of(scene: Scene) -> set[tuple[str, str]]:
     return {(thing.colour, thing.shape) for thing in scene.things}
+
+
+def _names_in(image: np.ndarray) -> set[tuple[str, str]]:
+    return {(seen.colour, seen.shape) for seen in read(image).objects}
 
 
 def read(image: np.ndarray) -> Reading:
