@@ -15,7 +15,7 @@ from bench.cases import Batch, errors
 from bench.peers import blog_fast_diffedit, ddpm_inversion, diffusers_edit, flow_edit, lanpaint, ledits, sdedit
 from diffedit_core.decoding import BACKGROUNDS
 from diffedit_core.edges import EDGE_SNAPS
-from diffedit_core.editing import edit, find_mask
+from diffedit_core.editing import Edit, edit, find_mask
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.knobs import Settings
 from diffedit_core.masks import iou
@@ -52,8 +52,9 @@ def ours(
 
     def way(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, Tensor]:
         mask = mask_of(batch) if mask_of else None
-        texts: dict[str, Any] = {source_text_as: batch.source} if source_text_as else {}
-        done = edit(host, batch.pictures, batch.source, batch.target, mask=mask, how=how, seed=seed, **texts)
+        negative, inversion = (batch.source if source_text_as == role else "" for role in ("negative", "inversion"))
+        asked = Edit(batch.source, batch.target, negative, mask=mask)
+        done = edit(host, batch.pictures, asked, inversion=inversion, how=how, seed=seed)
         return done.picture, done.mask
 
     return way
@@ -76,7 +77,7 @@ def true_mask(batch: Batch) -> Tensor:
 
 def inner_steps(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, Tensor | None]:
     """LanPaint under the mask that our default finds, with room."""
-    mask, _ = find_mask(host, batch.pictures, batch.source, batch.target, seed=seed)
+    mask, _ = find_mask(host, batch.pictures, Edit(batch.source, batch.target), seed=seed)
     return lanpaint(host, batch, seed, give_room(mask, EditSettings().room))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from bench.cases import CHOICE, pictures_of
-from diffedit_core.editing import edit
+from diffedit_core.editing import Edit, edit
 from diffedit_core.focus import Canvas, Focus, resized
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.pictures import to_bytes, to_pil
@@ -27,7 +27,9 @@ def main(number: str = "44", out: str = str(OUT)) -> None:
     host = DiffusersHost.from_pretrained(weights(), "cpu")
     made = task(SEED + int(number), "both", Frame(PIXELS, WORLD, 256, 224))
     picture = pictures_of([made.image])
-    done = edit(host, picture, made.source, made.target, how=EditSettings(focus=Focus(windows=5)), seed=int(number))
+    done = edit(
+        host, picture, Edit(made.source, made.target), how=EditSettings(focus=Focus(windows=5)), seed=int(number)
+    )
     boxes = [view.corners for view in done.views[0]]
     canvas = Canvas((PIXELS, PIXELS), host.area, host.multiple)
     (near,) = canvas.of_one_size(boxes[:1])

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bench.cases import errors, pictures_of
-from diffedit_core.editing import edit
+from diffedit_core.editing import Edit, edit
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import iou
 from diffedit_core.pictures import to_bytes
@@ -66,7 +66,7 @@ def scores(host: DiffusersHost, kind: str, seed: int, cases: dict[str, Case]) ->
         made = task(seed, kind, case.frame(seed))
         picture, truth, region = pictures_of([made.image]), pictures_of([made.edited]), torch.from_numpy(made.region)
         began, before = time.perf_counter(), host.evaluations
-        done = edit(host, picture, made.source, made.target, how=how, seed=seed)
+        done = edit(host, picture, Edit(made.source, made.target), how=how, seed=seed)
         seconds = time.perf_counter() - began
         image = to_bytes(done.picture[0])
         _, outside = errors(done.picture, truth, torch.from_numpy(region_used(made, image))[None])

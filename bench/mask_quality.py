@@ -15,7 +15,7 @@ from bench.cases import Batch, leak
 from bench.peers import diffusers_mask
 from diffedit_core.contrast import STATISTICS, Tally
 from diffedit_core.draws import Noise, seeded_noise
-from diffedit_core.editing import find_mask
+from diffedit_core.editing import Edit, find_mask
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import RULES, iou
 from diffedit_core.refine import Refinement
@@ -114,7 +114,7 @@ def _scores_of(host: DiffusersHost, batch: Batch, way: str, find: Callable[[], T
 def _differences(host: DiffusersHost, batch: Batch, strength: float, noise: Noise, draws: int) -> Iterator[Tensor]:
     """The contrast's summands, draw by draw: [B, C, h, w]."""
     sigma = host.process.sigma_at(strength)
-    denoise_pair = host.bind(source=batch.source, target=batch.target).denoiser_pair("source", "target")
+    denoise_pair = host.bind({"source": batch.source, "target": batch.target}).denoiser_pair("source", "target")
     for draw in range(draws):
         source, target = denoise_pair(host.process.add(batch.x0, noise(draw, batch.x0.shape[1:]), sigma), sigma)
         yield (source - target) / sigma
@@ -125,4 +125,4 @@ def _diffusers(host: DiffusersHost, batch: Batch, seed: int) -> Tensor:
 
 
 def _found(host: DiffusersHost, batch: Batch, how: MaskSettings, seed: int) -> Tensor:
-    return find_mask(host, batch.pictures, batch.source, batch.target, how=how, seed=seed)[0]
+    return find_mask(host, batch.pictures, Edit(batch.source, batch.target), how=how, seed=seed)[0]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count, pairwise, repeat
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from bench.cases import Batch
+from bench.cases import Batch, pictures_of
 from diffedit_core import decoding
 from diffedit_core.compositing import paste
 from diffedit_core.contrast import contrast
@@ -19,6 +19,7 @@ from diffedit_core.draws import seeded_noise
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import cells, fit, threshold
 from diffedit_core.solvers import sample, step
+from diffedit_core.toybox import Several
 
 Result = TypeVar("Result")
 
@@ -100,7 +101,7 @@ def diffusers_edit(host: DiffusersHost, batch: Batch, i: int, seed: int) -> tupl
 def sdedit(host: DiffusersHost, batch: Batch, strength: float, guidance: float, steps: int, seed: int) -> Tensor:
     """img2img: noise the whole picture and denoise it under the target text."""
     sigmas = levels_up_to(strength, host.sigmas(steps))
-    denoise = host.bind(target=batch.target).denoiser("target", guidance)
+    denoise = host.bind({"target": batch.target}).denoiser("target", guidance)
     x = host.process.add(batch.x0, seeded_noise(seed)(0, batch.x0.shape[1:]), sigmas[-1])
     return host.decode(sample(denoise, x, sigmas))
 
@@ -117,7 +118,7 @@ def blog_fast_diffedit(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Te
     found = contrast(guided_pair, batch.x0, process, process.sigma_at(0.5), noise=noise, draws=20)
     mask = threshold(found.heatmap, "fast")
     outside = decoding.noised(batch.x0, levels_up_to(0.7, host.sigmas(20)), process, seeded_noise(seed + 100))
-    latent = decoding.decode(host.bind(target=batch.target).denoiser("target", 7.5), mask[:, None], outside)
+    latent = decoding.decode(host.bind({"target": batch.target}).denoiser("target", 7.5), mask[:, None], outside)
     return host.decode(latent), _at_size(mask, batch.pictures)
 
 
@@ -144,27 +145,40 @@ def ledits_pipeline(host: DiffusersHost) -> Any:
 
 
 def ledits(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, None]:
-    """LEDITS++ (Brack et al. 2023) with the pipeline's defaults in 50 steps: away from the source text, to the target.
+    """LEDITS++ (Brack et al. 2023), away from the source text and to the target."""
+    pairs = zip(batch.pictures.split(1), batch.tasks, strict=True)
+    return torch.cat([_ledits(host, one, task.source, [task.source], [task.target], seed) for one, task in pairs]), None
+
+
+def ledits_several(host: DiffusersHost, task: Several, seed: int) -> Tensor:
+    """The same for several edits of one picture: to the target of each."""
+    picture, targets = pictures_of([task.image]), [each.target for each in task.alone]
+    return _ledits(host, picture, task.source, [task.source], targets, seed)
+
+
+def _ledits(
+    host: DiffusersHost, picture: Tensor, caption: str, away: Sequence[str], to: Sequence[str], seed: int
+) -> Tensor:
+    """With the pipeline's defaults in 50 steps: away from some texts, to others. The picture is [1, H, W, 3].
 
     Its mask is the one of the noise estimates alone. Meeting it with cross-attention, the default, takes attention at a
     quarter of the latent's size, and the bundled UNet has none below a half: the pipeline would stop with an error.
     """
     pipe, processors = ledits_pipeline(host), host.unet.attn_processors
+    generator = torch.Generator().manual_seed(seed)
 
-    def run(i: int) -> Tensor:
-        task, generator = batch.tasks[i], torch.Generator().manual_seed(seed)
-        picture = _chw(batch.pictures[i : i + 1])
-        pipe.invert(image=picture, source_prompt=task.source, num_inversion_steps=50, skip=0.15, generator=generator)
+    def run() -> Tensor:
+        pipe.invert(image=_chw(picture), source_prompt=caption, num_inversion_steps=50, skip=0.15, generator=generator)
         result = pipe(
-            editing_prompt=[task.source, task.target],
-            reverse_editing_direction=[True, False],
+            editing_prompt=[*away, *to],
+            reverse_editing_direction=[True] * len(away) + [False] * len(to),
             use_intersect_mask=False,
             output_type="np",
         ).images
         return torch.from_numpy(result)
 
     try:
-        return _counted(host, lambda: torch.cat([run(i) for i in range(len(batch.tasks))])), None
+        return _counted(host, run)
     finally:
         host.unet.set_attn_processor(processors)  # the pipeline leaves slower ones behind
 
@@ -175,7 +189,7 @@ def ddpm_inversion(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor
     100 levels of which the noisiest 36 are skipped, guidance 3.5 up and 15 down. The noise maps of the skipped levels
     are not computed, since nothing reads them; the last step has no noise.
     """
-    texts, noise = host.bind(source=batch.source, target=batch.target), seeded_noise(seed)
+    texts, noise = host.bind({"source": batch.source, "target": batch.target}), seeded_noise(seed)
     source, target = texts.denoiser("source", 3.5), texts.denoiser("target", 15.0)
     sigmas = host.sigmas(100)[: 100 - 36 + 1]
     draws = (noise(i, batch.x0.shape[1:]).to(batch.x0) for i in range(len(sigmas)))
@@ -191,7 +205,7 @@ def ddpm_inversion(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor
 
 def flow_edit(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, None]:
     """FlowEdit (Kulikov et al. 2024) with its settings for SD3: the lower 33 of 50 levels, guidance 3.5 and 13.5."""
-    texts = host.bind(source=batch.source, target=batch.target)
+    texts = host.bind({"source": batch.source, "target": batch.target})
     source, target = texts.denoiser("source", 3.5), texts.denoiser("target", 13.5)
     latent = draft(source, target, batch.x0, host.process, host.sigmas(50)[:34], noise=seeded_noise(seed))
     return host.decode(latent), None
@@ -204,7 +218,7 @@ def lanpaint(host: DiffusersHost, batch: Batch, seed: int, mask: Tensor) -> tupl
     the surroundings lose noise, and fewer edits succeed.
     """
     clean, hole = batch.x0, cells(mask, (batch.x0.shape[-2], batch.x0.shape[-1]), soft=False)[:, None].to(batch.x0)
-    denoise, sigmas = host.bind(target=batch.target).denoiser("target", 7.5), host.sigmas(30)
+    denoise, sigmas = host.bind({"target": batch.target}).denoiser("target", 7.5), host.sigmas(30)
     draws = (draw.to(clean) for draw in map(seeded_noise(seed), count(), repeat(clean.shape[1:])))
     around = next(draws)
     x = host.process.add(clean, around, sigmas[-1])

@@ -1,4 +1,4 @@
-"""Quality as a number, on held-out toybox tasks: ``python -m bench.quality [masks] [edits] [costs] [sweep] [large]``.
+"""Quality as a number, on held-out toybox tasks: ``python -m bench.quality [masks] [edits] [costs] [sweep]`` and more.
 
 Prints a table for each part, overall and per kind of edit, and writes them beside the raw scores and the plot. Scores
 are written as they come: with ``--resume`` a run goes on where another stopped, and several runs may share one file,
@@ -15,20 +15,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from adjustText import adjust_text
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from bench import edit_quality, large_quality, mask_quality
+from bench import edit_quality, large_quality, mask_quality, several_quality
 from bench.cases import CHOICE, REPORT, batches
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.toybox import KINDS, task, weights
 
+TWOS = 6  # times as many tasks have two edits as have three
 RESULTS = Path(__file__).parent / "results"
 LOCAL = ("colour", "shape", "both", "object")  # where an object changes
-COUNTS = {"masks": 196, "edits": 700, "costs": 70, "sweep": 98, "large": 98}
+COUNTS = {"masks": 196, "edits": 700, "costs": 70, "sweep": 98, "large": 98, "several": 350}
 OURS = "DiffEdit (ours), balanced"  # what the others are compared with
 
 
@@ -52,12 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         path = options.out / f"quality_{part}.jsonl"
         if not options.resume:
             path.unlink(missing_ok=True)
+        if part == "several":
+            _measure_several(host, options.count or COUNTS[part], options.ways, path)
+            _write(path, several_table(pd.read_json(path, lines=True)))
+            continue
         size = options.batch or (1 if part in ("costs", "large") else 7)  # a batch pays for what one of it needs
         _measure(host, part, options.count or COUNTS[part], size, options.ways, path)
         scores = pd.read_json(path, lines=True)
-        table = TABLES.get(part, edit_table)(scores)
-        (options.out / f"quality_{part}.md").write_text(table)
-        print(f"\n{part}\n\n{table}")
+        _write(path, TABLES.get(part, edit_table)(scores))
         if part == "edits":
             plot(scores, options.out / "quality.png")
 
@@ -86,6 +90,24 @@ def _measure(host: DiffusersHost, part: str, count: int, size: int, chosen: Sequ
             lines.append(json.dumps({"seed": group[place % len(group)], **asdict(score)}) + "\n")
         with path.open("a") as file:
             file.write("".join(lines))
+
+
+def _measure_several(host: DiffusersHost, count: int, chosen: Sequence[str] | None, path: Path) -> None:
+    """Tasks with two edits, and after them some with three."""
+    every = (several_quality.ALONE, *several_quality.WAYS)
+    ways = [way for way in every if not chosen or any(each in way for each in chosen)]
+    done = {(way, seed) for way, _, seed in _done(path)}
+    two = count - count // (1 + TWOS)
+    for place, seed in enumerate(tqdm(REPORT[:count], "several", file=sys.stderr)):
+        left = [way for way in ways if (way, seed) not in done]
+        for score in several_quality.scores(host, seed, 2 if place < two else 3, left):
+            with path.open("a") as file:
+                file.write(json.dumps({"seed": seed, **asdict(score)}) + "\n")
+
+
+def _write(path: Path, table: str) -> None:
+    path.with_suffix(".md").write_text(table)
+    print(f"\n{path.stem}\n\n{table}")
 
 
 def _done(path: Path) -> set[tuple[str, str, int]]:
@@ -135,6 +157,35 @@ def large_table(scores: pd.DataFrame) -> str:
     return _markdown(scores, columns, ["evaluations", "seconds"], digits=2)
 
 
+def several_table(scores: pd.DataFrame) -> str:
+    """By how many edits a task has. The product of the single rates is what independent edits would come to."""
+    tables = []
+    for count in sorted(set(scores["count"])):
+        some = pd.DataFrame(scores[scores["count"] == count])
+        groups = some.groupby("way", sort=False)
+        columns = {
+            "edits": groups["count"].first(),
+            "tasks": groups.size(),
+            "all succeed": _with_error(some, "success"),
+            "less one after the other": _less(some, several_quality.IN_A_ROW),
+            "product of the single rates": _product(some),
+            "outside, median": groups["outside"].median(),
+            "outside": groups["outside"].mean(),
+        }
+        means = pd.DataFrame(groups[["inside", "evaluations", "seconds"]].mean())
+        tables.append(_in_markdown(pd.DataFrame({**columns, **means}), digits=2))
+    return "\n".join(tables)
+
+
+def _product(scores: pd.DataFrame) -> pd.Series:
+    """Of the rates at which each kind succeeds when it is done alone, over the kinds of each task."""
+    alone = scores[scores["way"] == several_quality.ALONE]
+    kinds, shown = alone["kind"].str.split(" + ", regex=False).explode(), alone["each"].explode().astype(float)
+    rates = shown.groupby(kinds.to_numpy()).mean().to_dict()
+    of_tasks = [float(np.prod([rates.get(kind, np.nan) for kind in each.split(" + ")])) for each in scores["kind"]]
+    return pd.Series(pd.DataFrame({"way": scores["way"], "rate": of_tasks}).groupby("way", sort=False)["rate"].mean())
+
+
 TABLES = {"masks": mask_table, "large": large_table}
 
 
@@ -163,8 +214,10 @@ def _markdown(
     scores: pd.DataFrame, columns: dict[str, pd.Series], more: Sequence[str], digits: int, best_first: str = ""
 ) -> str:
     table = pd.DataFrame({**columns, **_means(scores)[list(more)]}, index=scores["way"].unique())
-    if best_first:
-        table = table.sort_values(best_first, ascending=False)
+    return _in_markdown(table.sort_values(best_first, ascending=False) if best_first else table, digits)
+
+
+def _in_markdown(table: pd.DataFrame, digits: int) -> str:
     cells = table.map(lambda value: value if isinstance(value, str) else _shown(value, digits))
     return cells.to_markdown(disable_numparse=True) + "\n"
 

@@ -15,7 +15,7 @@ from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
 from bench.peers import diffusers_pipeline
-from diffedit_core import decoding, edit, find_mask
+from diffedit_core import Edit, decoding, edit, find_mask
 from diffedit_core.focus import Focus
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import Trajectory
@@ -47,26 +47,26 @@ class Ours:
         self.trajectory = Trajectory(random_latents(TAKEN + 1, pixels)[:, None].to(self.host.device), levels)
 
     def mask(self) -> object:
-        return find_mask(self.host, self.picture, SOURCE, TARGET, how=SETTINGS.mask, focus=SETTINGS.focus)
+        return find_mask(self.host, self.picture, Edit(SOURCE, TARGET), how=SETTINGS.mask, focus=SETTINGS.focus)
 
     @torch.no_grad()
     def invert(self, captioned: bool) -> object:
         how = replace(SETTINGS.inversion, guidance=GUIDANCE if captioned else 1.0)
-        model = self.host.bind(inversion=SOURCE if captioned else "")
+        model = self.host.bind({"inversion": SOURCE if captioned else ""})
         return climb(model, self.host.encode(self.picture), how)
 
     @torch.no_grad()
     def decode(self) -> object:
         everywhere = torch.ones_like(self.trajectory.clean[:, :1])
-        denoise = self.host.bind(target=TARGET).denoiser("target", GUIDANCE)
+        denoise = self.host.bind({"target": TARGET}).denoiser("target", GUIDANCE)
         latent = decoding.decode(denoise, everywhere, decoding.retrace(self.trajectory))
         return self.host.decode(latent)
 
     def whole(self) -> object:
-        return edit(self.host, self.picture, SOURCE, TARGET, how=SETTINGS)
+        return edit(self.host, self.picture, Edit(SOURCE, TARGET), how=SETTINGS)
 
     def default(self) -> object:
-        return edit(self.host, self.picture, SOURCE, TARGET, how=DEFAULT)
+        return edit(self.host, self.picture, Edit(SOURCE, TARGET), how=DEFAULT)
 
 
 class Theirs:
