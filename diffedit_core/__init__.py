@@ -5,8 +5,8 @@ The modules beside this file are the method. ``denoiser`` is the contract with a
 latents and ``editing`` on pictures. Hosts bring the models and are imported by name: ``diffedit_core.hosts.diffusers``.
 """
 
-from .editing import Edit, edit, find_mask
+from .editing import Edit, Edited, edit, find_mask
 from .settings import EditSettings, MaskSettings
 
-__all__ = ["Edit", "EditSettings", "MaskSettings", "edit", "find_mask"]
+__all__ = ["Edit", "EditSettings", "Edited", "MaskSettings", "edit", "find_mask"]
 __version__ = "0.1.0"

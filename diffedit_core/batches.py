@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 
@@ -19,3 +20,11 @@ def check_batch(counts: Mapping[str, int]) -> int:
 def per_image(values: Tensor, like: Tensor) -> Tensor:
     """A number for each image [B], to be used on images [B, ...]: [B, 1, ...]."""
     return values.to(like.device).view(-1, *[1] * (like.ndim - 1))
+
+
+def in_turn(items: Sequence[Tensor]) -> Tensor:
+    """K tensors [1 or B, ...] -> [B * K, ...]: of the first image one after the other, then of the next."""
+    if len(items) == 1:
+        return items[0]
+    count = check_batch({f"images in place {i}": len(each) for i, each in enumerate(items)})
+    return torch.stack([each.expand(count, *each.shape[1:]) for each in items], dim=1).flatten(0, 1)

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .batches import check_batch
-from .refine import give_room
 from .seams import fit_seam
 from .shapes import fill_holes, grow, parts_touching
 
@@ -23,14 +22,13 @@ HOLE = 0.02
 
 
 def worth_pasting(
-    original: Tensor, edited: Tensor, mask: Tensor, room: int = 0, seam: str = "none"
+    original: Tensor, edited: Tensor, mask: Tensor, room: Tensor, seam: str = "none"
 ) -> tuple[Tensor, Tensor]:
     """The edited pictures as they suit the originals, and where they are worth pasting: the mask with what changed in
-    the room around it.
+    the ``room`` around it, which holds the mask.
     """
-    roomy = give_room(mask, room)
-    edited = fit_seam(original, edited, roomy, seam)
-    return edited, tighten(mask, roomy, original, edited) if room else mask
+    edited = fit_seam(original, edited, room, seam)
+    return edited, mask if torch.equal(mask, room) else tighten(mask, room, original, edited)
 
 
 def tighten(core: Tensor, room: Tensor, original: Tensor, edited: Tensor) -> Tensor:

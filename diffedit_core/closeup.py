@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -11,8 +13,8 @@ from torch import Tensor
 from .compositing import paste
 from .focus import Canvas, Focus, View
 from .kinds import AGREEMENT
-from .masks import TOO_LARGE, coarse, coverage
-from .run import Opened, Run
+from .masks import TOO_LARGE, coarse, coverage, union
+from .run import Opened, Part, Run
 from .settings import EditSettings, MaskSettings
 from .shapes import parts_touching
 from .stages import Look
@@ -46,6 +48,15 @@ class Cutout:
     opened: Opened
     mask: Tensor  # [1, h, w]
     seen: Look | None  # None where the mask was given
+    given: Tensor | None = None  # [1, H, W]: that mask, of the whole picture
+
+    @property
+    def full(self) -> Tensor:
+        """The mask at the size of the view's rectangle. One that was given stays as it is, to the pixel."""
+        return self.view.mask_back(self.mask) if self.given is None else self.given[self.view.box]
+
+    def part(self, number: int) -> Part:
+        return Part(number, self.mask, self.seen, None if self.seen is None else self.seen.draft - self.opened.x0)
 
 
 def cut_outs(run: Run, picture: Tensor, how: MaskSettings, focus: Focus) -> tuple[Look, list[list[Cutout]]]:
@@ -69,28 +80,43 @@ def cut_outs_of(run: Run, picture: Tensor, mask: Tensor, focus: Focus) -> list[C
         return []
     canvas = canvas_of(run, picture, focus)
     views = canvas.closer(canvas.whole(), mask > 0, focus.context) or [canvas.whole()]
-    return [Cutout(view, run.open(view.of(picture)), view.of(mask), None) for view in views]
+    return [Cutout(view, run.open(view.of(picture)), view.of(mask), None, mask) for view in views]
 
 
 def redraw_cut_outs(
-    run: Run, picture: Tensor, parts: list[Cutout], how: EditSettings, given: Tensor | None = None
+    run: Run, picture: Tensor, found: Sequence[Sequence[Cutout]], how: EditSettings
 ) -> tuple[Tensor, Tensor]:
-    """One picture [1, H, W, 3] with its cut-outs redrawn, and where it differs: [1, H, W], at most the mask given."""
+    """One picture [1, H, W, 3] with the cut-outs of each edit redrawn, and where it differs: [1, H, W].
+
+    Edits in one and the same cut-out are drawn together. Those in others follow one another, the farthest view first,
+    and each sees what was drawn before it.
+    """
     result, changed = picture.clone(), picture.new_zeros(picture.shape[:3])
-    for part in parts:
-        edited, mask = run.redraw(part.opened, part.mask, part.seen, how)
-        full = part.view.mask_back(mask) if given is None else given[part.view.box].to(result)
-        drawn = part.view.back(edited)
-        result[part.view.box] = paste(result[part.view.box], drawn, full, part.view.rim(how.rim))
-        changed[part.view.box] = torch.maximum(changed[part.view.box], full)
+    for view, numbered in _by_view(found):
+        parts, cut = [each.part(number) for number, each in numbered], [each for _, each in numbered]
+        here = view.of(result)
+        opened = cut[0].opened if torch.equal(here, cut[0].opened.picture) else run.open(here)
+        edited, mask = run.redraw(opened, parts, how)
+        are_given = all(each.given is not None for each in cut)
+        full = union(each.full for each in cut).to(result) if are_given else view.mask_back(mask)
+        result[view.box] = paste(result[view.box], view.back(edited), full, view.rim(how.rim))
+        changed[view.box] = torch.maximum(changed[view.box], full)
     return result, changed
 
 
-def whole_mask(picture: Tensor, parts: list[Cutout]) -> Tensor:
+def _by_view(found: Sequence[Sequence[Cutout]]) -> list[tuple[View, list[tuple[int, Cutout]]]]:
+    """The cut-outs of all edits with their edits' numbers, those that show the same together."""
+    numbered = [(number, each) for number, parts in enumerate(found) for each in parts]
+    numbered.sort(key=lambda pair: (-pair[1].view.scale, pair[1].view.corners))
+    grouped = itertools.groupby(numbered, key=lambda pair: pair[1].view.corners)
+    return [(together[0][1].view, together) for together in (list(group) for _, group in grouped)]
+
+
+def whole_mask(picture: Tensor, parts: Sequence[Cutout]) -> Tensor:
     """The masks of the cut-outs in one picture [1, H, W, 3]: [1, H, W]."""
     mask = picture.new_zeros(picture.shape[:3])
     for part in parts:
-        mask[part.view.box] = torch.maximum(mask[part.view.box], part.view.mask_back(part.mask))
+        mask[part.view.box] = torch.maximum(mask[part.view.box], part.full.to(mask))
     return mask
 
 

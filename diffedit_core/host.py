@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from torch import Tensor
@@ -14,6 +14,9 @@ Text = str | Sequence[str] | Tensor
 
 Role = Literal["source", "target", "negative", "inversion"]
 """What a text is for: what is there, what should be there, what guidance leads away from, what to invert under."""
+
+Texts = Mapping[Role, Text]
+"""The texts of one edit. What is left out is the empty text."""
 
 Progress = Callable[[str], OnStep]
 """Told the stage that begins ("mask", "invert" or "decode"), it gives the callback for that stage's steps."""
@@ -28,12 +31,18 @@ class Levels(Protocol):
 
 
 class Denoisers(Levels, Protocol):
-    """A text-to-image model on latents, with the texts of an edit bound by role."""
+    """A text-to-image model on latents, with the texts of one or several edits bound by role."""
 
     @property
     def chunk(self) -> int: ...  # noise draws to predict in one call of a pair
     def denoiser(self, role: Role, guidance: float = 1.0) -> Denoise: ...  # guidance leads away from the negative text
     def denoiser_pair(self, first: Role, second: Role) -> DenoisePair: ...
+
+
+class BoundEdits(Denoisers, Protocol):
+    """With the texts of several edits, of which the first is meant."""
+
+    def of(self, *edits: int) -> Denoisers: ...  # of several, for batches that hold each picture once for each in turn
 
 
 class Host(Levels, Protocol):
@@ -45,6 +54,6 @@ class Host(Levels, Protocol):
     def area(self) -> int: ...  # pixels of the pictures that the model was made for
     @property
     def evaluations(self) -> int: ...  # rows that went through the network so far
-    def bind(self, *, source: Text = "", target: Text = "", negative: Text = "", inversion: Text = "") -> Denoisers: ...
+    def bind(self, *edits: Texts) -> BoundEdits: ...
     def encode(self, picture: Tensor) -> Tensor: ...
     def decode(self, latent: Tensor) -> Tensor: ...

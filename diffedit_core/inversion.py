@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -38,6 +38,10 @@ class Trajectory:
     def up_to(self, level: int) -> Trajectory:
         """The part of it from the picture to this level."""
         return Trajectory(self.latents[: level + 1], self.sigmas[: level + 1], self.solver)
+
+    def repeated(self, times: int) -> Trajectory:
+        """With each picture so many times, one after the other."""
+        return self if times == 1 else replace(self, latents=self.latents.repeat_interleave(times, dim=1))
 
 
 def invert(

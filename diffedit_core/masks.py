@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +27,9 @@ WIDE = 4.0
 
 AREA_FACTOR = 0.5
 """On Otsu's threshold for an area, whose heat is uneven."""
+
+KEPT = 0.6
+"""Of Otsu's threshold: where two texts differ less than that, they speak of the same thing."""
 
 MOST_SORTED = 2**20
 
@@ -145,6 +148,20 @@ def cells(mask: Tensor, size: tuple[int, int], soft: bool) -> Tensor:
     return torch.where(per_image(is_thin, mask), hard, blended)
 
 
+def union(masks: Iterable[Tensor]) -> Tensor:
+    """What any of the masks [B or 1, H, W] holds."""
+    return torch.stack(torch.broadcast_tensors(*masks)).amax(0)
+
+
+def spared(mask: Tensor, heatmap: Tensor) -> Tensor:
+    """The mask [B, H, W] without what a text names: where it differs least from the source text, by the heatmap of the
+    two [B, h, w].
+    """
+    heats = fit(heatmap, (mask.shape[-2], mask.shape[-1]))
+    limits = torch.stack([KEPT * otsu_threshold(plane) for plane in heats])
+    return torch.where(heats <= per_image(limits, heats), 0, mask)
+
+
 def otsu_threshold(values: Tensor) -> Tensor:
     """The split of the values with the greatest variance between its two sides (Otsu 1979), without bins: []."""
     v = _sample(values).double().sort().values
@@ -198,10 +215,10 @@ def advice(mask: Tensor, is_area: bool = False) -> str | None:
     return None
 
 
-def warn_if_unlikely(mask: Tensor, kinds: Sequence[str] = ()) -> None:
+def warn_if_unlikely(mask: Tensor, kinds: Sequence[str] = (), which: str = "") -> None:
     text = advice(mask, "area" in kinds)
     if text:
-        logger.warning("%s", text)
+        logger.warning("%s%s", which, text)
 
 
 def _checked(heatmap: Tensor) -> Tensor:

@@ -1,24 +1,48 @@
-"""One edit under way, on a picture of a size that the model takes: find the mask, redraw what is inside."""
+"""Edits under way, on a picture of a size that the model takes: find the masks, redraw what is inside."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from .batches import per_image
+from .batches import in_turn, per_image
 from .changes import worth_pasting
 from .decoding import BACKGROUNDS
 from .denoiser import OnStep
 from .draws import Draws
-from .host import Denoisers, Host, Progress
+from .host import BoundEdits, Host, Progress, Text, Texts
 from .inversion import Trajectory
-from .masks import cells, cut
+from .masks import cells, cut, fit, spared, union
 from .pictures import Margin
 from .refine import give_room, refine
-from .settings import EditSettings, MaskSettings
+from .settings import ContrastSettings, DecodingSettings, EditSettings, MaskSettings
+from .sharing import claims_of, joined
 from .stages import Look, climb, levels_of_climb, look, redraw
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One thing to change: what is there, and what should be there instead."""
+
+    source: Text
+    target: Text
+    negative: Text = ""  # what guidance leads away from
+    keep: Text = ""  # names what the edit must not touch
+    mask: Tensor | None = None  # [B or 1, H, W]: taken as it is; without it the place is sought
+    kind: str | None = None  # a name of KINDS
+    guidance: float | None = None  # None, here and for the kind: as the settings say for all edits
+
+    def __post_init__(self) -> None:
+        """What cannot be is refused when it is made, as the settings refuse it."""
+        ContrastSettings(kind="auto" if self.kind is None else self.kind)
+        DecodingSettings(guidance=1.0 if self.guidance is None else self.guidance)
+
+    @property
+    def texts(self) -> Texts:
+        return {"source": self.source, "target": self.target, "negative": self.negative}
 
 
 @dataclass(frozen=True)
@@ -34,11 +58,39 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What one of the edits changes in pictures that are open."""
+
+    number: int  # of the edit
+    mask: Tensor  # [B, H, W]
+    seen: Look | None  # None where the mask was given
+    change: Tensor | None = None  # [B, C, h, w]: what a draft adds; where it is 0 there is none
+
+    @property
+    def is_drafted(self) -> bool:
+        """Whether all pictures go on from drafts, so that none need be inverted for it."""
+        return self.change is not None and bool(self.change.flatten(1).any(1).all())
+
+
+@dataclass(frozen=True)
 class Run:
     host: Host
-    model: Denoisers
+    edits: tuple[Edit, ...]
+    model: BoundEdits  # with the texts of all edits, and after them as many with what each must not touch
     seed: int
     progress: Progress | None = None
+    number: int = 0  # of the edit whose place is sought
+
+    @classmethod
+    def of(
+        cls, host: Host, edits: Sequence[Edit], inversion: Text = "", seed: int = 0, progress: Progress | None = None
+    ) -> Run:
+        first: Texts = {**edits[0].texts, "inversion": inversion}
+        kept: list[Texts] = [{"source": asked.source, "target": asked.keep} for asked in edits]
+        return cls(host, tuple(edits), host.bind(first, *(asked.texts for asked in edits[1:]), *kept), seed, progress)
+
+    def one(self, number: int) -> Run:
+        return replace(self, number=number)
 
     @property
     def area(self) -> int:
@@ -57,30 +109,84 @@ class Run:
 
     def find(self, opened: Opened, how: MaskSettings) -> tuple[Tensor, Look]:
         """The mask [B, H, W]. That of a draft follows the draft's edges: what is added has none in the picture."""
-        seen = look(self.model, opened.x0, how.contrast, Draws.of(self.seed), self._steps("mask"))
+        asked = self.edits[self.number]
+        how = how if asked.kind is None else replace(how, contrast=replace(how.contrast, kind=asked.kind))
+        seen = self._look(self.number, opened, how.contrast)
         picture, has_draft = opened.margin.add(opened.picture), seen.has_draft(opened.x0)
         if has_draft.any():
             drafted = self.host.decode(seen.draft).to(picture)
             picture = torch.where(per_image(has_draft, picture), drafted, picture)
-        return opened.margin.remove(mask_of(seen.heatmap, picture, how)), seen
+        mask = mask_of(seen.heatmap, picture, how)
+        if not (isinstance(asked.keep, str) and asked.keep == ""):
+            kept = self._look(len(self.edits) + self.number, opened, replace(how.contrast, kind="object"))
+            mask = spared(mask, kept.heatmap)
+        return opened.margin.remove(mask), seen
 
-    def redraw(self, opened: Opened, mask: Tensor, seen: Look | None, how: EditSettings) -> tuple[Tensor, Tensor]:
-        """The pictures [B, H, W, 3] redrawn in the mask, and the part of it to paste. A mask found gets room."""
-        room = how.room if seen else 0
-        latent = self._decoded(opened.x0, opened.margin.add_to_mask(give_room(mask, room)), seen, how)
+    def redraw(self, opened: Opened, parts: Sequence[Part], how: EditSettings) -> tuple[Tensor, Tensor]:
+        """The pictures [B, H, W, 3] redrawn in all masks, and the part to paste. A mask that was found gets room."""
+        rooms = [give_room(part.mask, how.room if part.seen else 0) for part in parts]
+        latent = self._decoded(opened, parts, rooms, how)
         edited = opened.margin.remove(self.host.decode(latent)).to(opened.picture.device)
-        return worth_pasting(opened.picture, edited, mask, room, how.seam)
+        return worth_pasting(opened.picture, edited, union(part.mask for part in parts), union(rooms), how.seam)
 
-    def _decoded(self, x0: Tensor, mask: Tensor, seen: Look | None, how: EditSettings) -> Tensor:
-        """Inverted where the background asks for it, then decoded: [B, C, h, w]. Drafts need no inversion."""
-        is_drafted = seen is not None and bool(seen.has_draft(x0).all())
-        if BACKGROUNDS[how.decoding.background].needs_inversion and not is_drafted:
+    def _decoded(self, opened: Opened, parts: Sequence[Part], rooms: Sequence[Tensor], how: EditSettings) -> Tensor:
+        """Inverted once, where any background asks for it, then decoded: [B, C, h, w]."""
+        x0, decoding, size = opened.x0, how.decoding, (opened.x0.shape[-2], opened.x0.shape[-1])
+
+        def cells_of(mask: Tensor) -> Tensor:
+            return cells(opened.margin.add_to_mask(mask), size, decoding.soft)[:, None]
+
+        masks = [cells_of(room) for room in rooms]
+        drawing = [i for i, mask in enumerate(masks) if mask.any()] or [0]  # an empty mask changes nothing for the rest
+        parts, masks = [parts[i] for i in drawing], [masks[i] for i in drawing]
+        trajectory = Trajectory(x0[None], levels_of_climb(self.model, how.inversion))
+        if BACKGROUNDS[decoding.background].needs_inversion and not all(part.is_drafted for part in parts):
             trajectory = climb(self.model, x0, how.inversion, self._steps("invert"))
-        else:
-            trajectory = Trajectory(x0[None], levels_of_climb(self.model, how.inversion))
-        planes = cells(mask, (x0.shape[-2], x0.shape[-1]), how.decoding.soft)[:, None]
-        draws, draft = Draws.of(self.seed), seen and seen.draft
-        return redraw(self.model, trajectory, planes, how.decoding, draws, self._steps("decode"), draft=draft)
+        drawn = self._drawn(trajectory, parts, masks, decoding)
+        heats = [None if part.seen is None else fit(part.seen.heatmap, size)[:, None] for part in parts]
+        are_known = all(heat is not None for heat in heats)
+        claims = [
+            claims_of(cells_of(part.mask), mask, heat if are_known else None)
+            for part, mask, heat in zip(parts, masks, heats, strict=True)
+        ]
+        return joined(x0, drawn, masks, claims, decoding.overlap)
+
+    def _drawn(
+        self, trajectory: Trajectory, parts: Sequence[Part], masks: Sequence[Tensor], how: DecodingSettings
+    ) -> list[Tensor]:
+        """Each part as if it were the only one. Those alike go through the model together, as far as memory allows."""
+        drawn: dict[int, Tensor] = {}
+        masks = [mask.expand(max(len(mask), len(trajectory.clean)), -1, -1, -1) for mask in masks]  # one may serve all
+        for guidance, together in self._alike(parts, how):
+            changes = [parts[i].change for i in together]
+            latents = redraw(
+                self.model.of(*(parts[i].number for i in together)),
+                trajectory.repeated(len(together)),
+                in_turn([masks[i] for i in together]),
+                replace(how, guidance=guidance),
+                Draws.of(self.seed),
+                self._steps("decode"),
+                change=None if changes[0] is None else in_turn([each for each in changes if each is not None]),
+            )
+            drawn |= {i: latents[place :: len(together)] for place, i in enumerate(together)}
+        return [drawn[i] for i in range(len(parts))]
+
+    def _alike(self, parts: Sequence[Part], how: DecodingSettings) -> list[tuple[float, list[int]]]:
+        """Parts with one guidance, from drafts or not: as many at a time as the model takes draws of noise."""
+        groups: dict[tuple[float, bool, bool], list[int]] = {}
+        for i, part in enumerate(parts):
+            own = self.edits[part.number].guidance
+            alike = how.guidance if own is None else own, part.change is None, part.is_drafted
+            groups.setdefault(alike, []).append(i)
+        size = self.model.chunk
+        return [
+            (key[0], group[start : start + size])
+            for key, group in groups.items()
+            for start in range(0, len(group), size)
+        ]
+
+    def _look(self, number: int, opened: Opened, how: ContrastSettings) -> Look:
+        return look(self.model.of(number), opened.x0, how, Draws.of(self.seed), self._steps("mask"))
 
     def _steps(self, stage: str) -> OnStep | None:
         return self.progress and self.progress(stage)

@@ -12,6 +12,7 @@ from .knobs import Settings, knob, part
 from .masks import RULES, checked_value
 from .refine import Refinement
 from .seams import SEAMS
+from .sharing import OVERLAPS
 from .solvers import SOLVERS
 
 GUIDANCE = {"low": 0, "high": 30, "step": 0.1}
@@ -123,6 +124,7 @@ class DecodingSettings(Settings):
     background: str = knob("retrace", "What stands outside the mask on the way down.", names=BACKGROUNDS)
     soft: bool = knob(True, "Blends the latent along the mask's rim. Off suits masks that fit tightly.")
     solver: str = knob("ancestral", "How to step from one noise level to the next.", names=SOLVERS, advanced=True)
+    overlap: str = knob("stronger", "Where the masks of several edits meet.", names=OVERLAPS, advanced=True)
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,9 @@ PRESETS: dict[str, Preset] = {
     BALANCED: Preset(EditSettings(), "the best of three tries, or of two drafts"),
 }
 """Points on the curve of quality against cost. Beyond the second it is flat: eight tries do no better than three."""
+
+SEVERAL = EditSettings(decoding=DecodingSettings(tries=2))
+"""Several edits at once: a third try at each of them gains nothing that can be measured."""
 
 FASTDIFFEDIT = EditSettings(
     mask=MaskSettings(

@@ -72,14 +72,14 @@ def redraw(
     draws: Draws,
     on_step: OnStep | None = None,
     *,
-    draft: Tensor | None = None,
+    change: Tensor | None = None,
 ) -> Tensor:
     """The picture decoded under the target text inside the mask [B or 1, 1, ...]: a latent [B, C, ...].
 
-    Where ``draft`` [B, C, ...] is not the picture itself, decoding goes on from it, over the picture with fresh noise.
+    Where a draft makes a ``change`` [B, C, ...], decoding goes on from it, over the picture with fresh noise.
     """
 
-    def decoded(up: Trajectory, background: str, change: Tensor | None = None) -> Tensor:
+    def decoded(up: Trajectory, background: str, begun: Tensor | None = None) -> Tensor:
         return decode_best(
             _guided(model, how),
             model.denoiser_pair("source", "target"),
@@ -88,15 +88,14 @@ def redraw(
             process=model.process,
             draws=draws,
             solver=how.solver,
-            tries=how.tries if change is None else 1,  # drafts were chosen from already
-            change=change,
+            tries=how.tries if begun is None else 1,  # drafts were chosen from already
+            change=begun,
             on_step=on_step,
         )
 
-    change = torch.zeros_like(trajectory.clean) if draft is None else draft - trajectory.clean
-    has_draft = per_image(change.flatten(1).any(1), change)
-    if not has_draft.any():
+    if change is None or not change.any():
         return decoded(trajectory, how.background)
+    has_draft = per_image(change.flatten(1).any(1), change)
     mended = decoded(trajectory.up_to(_entry(model, trajectory)), "noised", change)
     return mended if has_draft.all() else torch.where(has_draft, mended, decoded(trajectory, how.background))
 

@@ -7,6 +7,7 @@ from comfy_api.latest import ComfyExtension, io
 from .ddim_invert import DDIMInvert
 from .demo import DemoModel, DemoScene
 from .diffedit_mask import DiffEditMask
+from .edit import Edit
 from .fast_mask import FastMask
 from .focus import Focus
 from .mask_refine import MaskRefine
@@ -17,7 +18,7 @@ from .pictures import Panels, PasteBack
 class DiffEditExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         method = [DiffEditMask, FastMask, DDIMInvert, MaskedDenoise, MaskRefine]
-        return [*method, Focus, PasteBack, Panels, DemoModel, DemoScene]
+        return [*method, Edit, Focus, PasteBack, Panels, DemoModel, DemoScene]
 
 
 async def comfy_entrypoint() -> DiffEditExtension:

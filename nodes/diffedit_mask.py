@@ -37,6 +37,11 @@ class DiffEditMask(io.ComfyNode):
                     tooltip="What drafts of an added thing, and the purist mask, are guided away from. Usually the "
                     "empty text. Without it nothing is drafted.",
                 ),
+                io.Conditioning.Input(
+                    "keep",
+                    optional=True,
+                    tooltip="Names what the edit must not touch, as in: a straw hat. It is left out of the mask.",
+                ),
             ],
             outputs=[
                 *mask_outputs(),
@@ -55,9 +60,9 @@ class DiffEditMask(io.ComfyNode):
     @classmethod
     def execute(
         cls, *, model: Any, latent: VaeLatent, source: Conditioning, target: Conditioning, seed: int, rule: str,
-        value: float, negative: Conditioning | None = None, **contrast: Any,
+        value: float, negative: Conditioning | None = None, keep: Conditioning | None = None, **contrast: Any,
     ) -> io.NodeOutput:  # fmt: skip
+        how, more = ContrastSettings(**contrast), {"negative": negative, "keep": keep}
         cut = CutSettings(rule=rule, value=value or None)
-        how = ContrastSettings(**contrast)
-        found = find_mask(model, latent, source, target, how=how, cut=cut, seed=seed, negative=negative)
+        found = find_mask(model, latent, source, target, how=how, cut=cut, seed=seed, **more)
         return io.NodeOutput(found.mask, found.heatmap, found.draft, ui=show_found(cls, found))

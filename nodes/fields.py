@@ -23,6 +23,7 @@ RULE_VALUES = "0 uses the rule's own value. " + " ".join(
 
 Trajectory = io.Custom("DIFFEDIT_TRAJECTORY")
 WayBack = io.Custom("DIFFEDIT_WAY_BACK")
+Edits = io.Custom("DIFFEDIT_EDITS")
 
 
 def supported(make: Callable[..., Made], *args: Any, **options: Any) -> Made:

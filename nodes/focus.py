@@ -10,10 +10,10 @@ from torch import Tensor
 from ..diffedit_core.focus import Focus as FocusSettings
 from ..diffedit_core.hosts.comfyui.focusing import CUT_OUTS, Eyes, Focused, focus
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
-from ..diffedit_core.hosts.comfyui.stages import VaeLatent
+from ..diffedit_core.hosts.comfyui.stages import VaeLatent, WireEdit
 from ..diffedit_core.sheets import framed
 from .display import show_text
-from .fields import CATEGORY, WayBack, supported, widgets
+from .fields import CATEGORY, Edits, WayBack, supported, widgets
 
 
 class Focus(io.ComfyNode):
@@ -50,6 +50,11 @@ class Focus(io.ComfyNode):
                     optional=True,
                     tooltip="From DiffEdit Mask. What was drafted is cut out like the picture; this needs the VAE.",
                 ),
+                Edits.Input(
+                    "edits",
+                    optional=True,
+                    tooltip="From One More Edit. Their masks and drafts are cut out too, all in one cut-out.",
+                ),
             ],
             outputs=[
                 io.Image.Output("cut_out", display_name="picture", tooltip="What the model sees, at its own size."),
@@ -57,6 +62,9 @@ class Focus(io.ComfyNode):
                 WayBack.Output("way_back", display_name="way back", tooltip="For Paste Back: where the cut-out was."),
                 io.Latent.Output(
                     "cut_out_draft", display_name="draft", tooltip="The draft, as it lies in the cut-out."
+                ),
+                Edits.Output(
+                    "cut_out_edits", display_name="edits", tooltip="The further edits, as they lie in the cut-out."
                 ),
             ],
             hidden=[io.Hidden.unique_id],
@@ -67,13 +75,12 @@ class Focus(io.ComfyNode):
     def execute(
         cls, *, picture: Tensor, model: Any, context: float, area: float, cut_outs: str, mask: Tensor | None = None,
         vae: Any = None, source: Conditioning | None = None, target: Conditioning | None = None,
-        draft: VaeLatent | None = None,
+        draft: VaeLatent | None = None, edits: tuple[WireEdit, ...] = (),
     ) -> io.NodeOutput:  # fmt: skip
         how, eyes = FocusSettings(context=context, area=area), Eyes(model, vae, source, target)
-        focused = focus(eyes, picture, mask, how=how, cut_outs=cut_outs, draft=draft)
-        return io.NodeOutput(
-            focused.pictures, focused.masks, focused.way_back, focused.draft, ui=_show(cls, picture, focused)
-        )
+        seen = focus(eyes, picture, mask, how=how, cut_outs=cut_outs, draft=draft, edits=edits)
+        cut_out = seen.pictures, seen.masks, seen.way_back, seen.draft, seen.edits
+        return io.NodeOutput(*cut_out, ui=_show(cls, picture, seen))
 
 
 def _show(node: type[io.ComfyNode], picture: Tensor, focused: Focused) -> dict[str, Any]:

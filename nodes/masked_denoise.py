@@ -8,10 +8,10 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
-from ..diffedit_core.hosts.comfyui.stages import VaeLatent, WireTrajectory, masked_denoise
+from ..diffedit_core.hosts.comfyui.stages import VaeLatent, WireEdit, WireTrajectory, masked_denoise, with_negative
 from ..diffedit_core.settings import DecodingSettings, EditSettings
 from .display import show_advice
-from .fields import CATEGORY, Trajectory, seed, supported, widgets
+from .fields import CATEGORY, Edits, Trajectory, seed, supported, widgets
 
 
 class MaskedDenoise(io.ComfyNode):
@@ -44,8 +44,18 @@ class MaskedDenoise(io.ComfyNode):
                     optional=True,
                     tooltip="From DiffEdit Mask. Where the texts add something, the edit goes on from its draft.",
                 ),
+                Edits.Input("edits", optional=True, tooltip="More to change in the same picture, from One More Edit."),
+                io.Mask.Input(
+                    "heatmap",
+                    optional=True,
+                    tooltip="From DiffEdit Mask. Where the masks of several edits meet, the stronger heat decides; "
+                    "without heatmaps they are mixed.",
+                ),
             ],
-            outputs=[io.Latent.Output("edited", display_name="latent", tooltip="The edited picture, for VAE Decode.")],
+            outputs=[
+                io.Latent.Output("edited", display_name="latent", tooltip="The edited picture, for VAE Decode."),
+                io.Mask.Output("masks", display_name="mask", tooltip="The masks of all edits in one, for Paste Back."),
+            ],
             hidden=[io.Hidden.unique_id],
             search_aliases=["diffedit", "inpaint", "edit with text"],
         )
@@ -53,8 +63,10 @@ class MaskedDenoise(io.ComfyNode):
     @classmethod
     def execute(
         cls, *, model: Any, trajectory: WireTrajectory, mask: Tensor, target: Conditioning, negative: Conditioning,
-        seed: int, room: int, source: Conditioning | None = None, draft: VaeLatent | None = None, **decoding: Any,
+        seed: int, room: int, source: Conditioning | None = None, draft: VaeLatent | None = None,
+        edits: tuple[WireEdit, ...] = (), heatmap: Tensor | None = None, **decoding: Any,
     ) -> io.NodeOutput:  # fmt: skip
-        how, given = DecodingSettings(**decoding), {"source": source, "draft": draft}
-        edited = masked_denoise(model, trajectory, mask, target, negative, how=how, seed=seed, room=room, **given)
-        return io.NodeOutput(edited, ui=show_advice(cls, mask))
+        all_edits = with_negative([WireEdit(mask, target, negative, source, draft, heatmap), *edits], negative)
+        how = DecodingSettings(**decoding)
+        edited, masks = masked_denoise(model, trajectory, all_edits, how=how, seed=seed, room=room)
+        return io.NodeOutput(edited, masks, ui=show_advice(cls, masks))

@@ -79,7 +79,7 @@ def test_the_fast_mask_is_the_blogs(pipe):
     binary = blog.mask(blog.clean_in_one_shot, draws=20)
     blurred = cv2.GaussianBlur(binary * 255, (3, 3), 1) > 0
 
-    sigma, both = host.sigmas(50)[25], host.bind(source=SOURCE, target=TARGET).denoiser_pair("source", "target")
+    sigma, both = host.sigmas(50)[25], host.bind({"source": SOURCE, "target": TARGET}).denoiser_pair("source", "target")
     heatmap = contrast(both, LATENT, host.process, sigma, noise=noise, draws=20).heatmap
     assert np.array_equal(threshold(heatmap, "zscore")[0].numpy(), binary)
     assert np.array_equal(threshold(heatmap, "fast")[0].numpy(), blurred)
@@ -88,7 +88,7 @@ def test_the_fast_mask_is_the_blogs(pipe):
 
 def test_the_purist_mask_is_the_blogs(pipe):
     blog, host = Blog(pipe, 10), DiffusersHost(pipe)
-    model, binary = host.bind(source=SOURCE, target=TARGET), blog.mask(blog.denoised, draws=3)
+    model, binary = host.bind({"source": SOURCE, "target": TARGET}), blog.mask(blog.denoised, draws=3)
     heatmap = purist_contrast(
         model.denoiser("source", GUIDANCE),
         model.denoiser("target", GUIDANCE),
@@ -105,7 +105,7 @@ def test_the_purist_mask_is_the_blogs(pipe):
 def test_the_source_background_is_the_blogs_decoding(pipe):
     """Two predictions from the same latents at every step, the mask choosing between them."""
     blog, host = Blog(pipe, 10), DiffusersHost(pipe)
-    model = host.bind(source=SOURCE, target=TARGET)
+    model = host.bind({"source": SOURCE, "target": TARGET})
     mask = torch.zeros(1, 1, 16, 16)
     mask[..., 4:12, 4:12] = 1
     latents = blog.noised(0)

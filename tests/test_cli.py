@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 from pipelines import random_pipeline
 
-from diffedit_core import EditSettings, MaskSettings, cli, edit, toybox
+from diffedit_core import Edit, EditSettings, MaskSettings, cli, edit, toybox
 from diffedit_core.cli import commands
 from diffedit_core.cli.flags import flag_of, from_flags
 from diffedit_core.hosts.diffusers import DiffusersHost
@@ -89,6 +89,12 @@ def report(capsys) -> dict:
     return json.loads(out)
 
 
+def only(said: dict) -> dict:
+    """What is said of the only edit."""
+    (edit,) = said["edits"]
+    return edit
+
+
 def refused(capsys, *argv: object) -> str:
     """The one line that is said of input that cannot be worked with."""
     assert run(*argv) == 2
@@ -116,7 +122,10 @@ def test_an_edit_from_start_to_end(model, picture, tmp_path, capsys):
     assert said["seconds"].keys() == {"load", "encode", "mask", "invert", "decode", "write", "total"}
     assert said["written"] == {"picture": str(out), "mask": str(saved), "heatmap": str(heatmap), "panels": str(panels)}
     assert said["size"] == [51, 37]
-    assert (said["kind"], said["findings"][0][:19]) == ("object", "one place changes (")
+    one = only(said)
+    assert (one["source"], one["target"]) == ([TEXTS[1]], [TEXTS[3]])
+    assert (one["kind"], one["finding"][:19]) == ("object", "one place changes (")
+    assert 0 < one["coverage"] <= said["coverage"]  # of what was found, to which the edit adds what changed around it
 
 
 def test_an_addition_from_start_to_end(model, picture, tmp_path, capsys):
@@ -134,8 +143,8 @@ def test_an_addition_from_start_to_end(model, picture, tmp_path, capsys):
     look = 2 * 2 + 2 * (draft + 2 * 2 + 2)  # two draws; then two drafts, with two draws on each, judged
     decode = 2 + 1 + 1  # from strength .5 down, level 3 guided, in one try: the drafts were tries
     assert said["evaluations"] == {"mask": look, "decode": decode, "total": look + decode}
-    assert said["kind"] == "addition"
-    assert said["findings"][0].startswith("the two texts do not say where: one place was chosen, another seed")
+    assert only(said)["kind"] == "addition"
+    assert only(said)["finding"].startswith("the two texts do not say where: one place was chosen, another seed")
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
@@ -198,14 +207,177 @@ def test_the_command_line_and_the_python_front_door_do_the_same(model, picture, 
         decoding=DecodingSettings(tries=2),
     )
     with Image.open(picture) as image:
-        done = edit(host, image, TEXTS[1], TEXTS[3], negative="blurred", inversion="fruits", how=few, seed=7)
+        done = edit(host, image, Edit(TEXTS[1], TEXTS[3], "blurred"), inversion="fruits", how=few, seed=7)
     assert np.array_equal(pixels(tmp_path / "o.png"), np.asarray(to_pil(done.picture)))
 
 
-@pytest.mark.parametrize("how", [["--fastdiffedit"], ADDITION], ids=["fastdiffedit", "addition"])
+# ---- several edits
+
+PEARS, CLOTH = ["--edit", "a bowl of apples", "a bowl of pears"], ["--edit", "a table", "a blue cloth"]
+
+
+def test_two_edits_from_start_to_end(model, picture, tmp_path, capsys):
+    out, saved, heatmap, panels = (tmp_path / name for name in ("o.png", "m.png", "h.npy", "p.png"))
+    argv = ["edit", picture, *PEARS, *CLOTH, *FIVE, *OBJECT, "--model", model, "-o", out, "--save-mask", saved]
+    assert run(*argv, "--save-heatmap", heatmap, "--panels", panels, "--json") == 0
+    said, mask = report(capsys), pixels(saved)
+    assert mask.shape == (37, 51) and 0 < (mask > 0).mean() < 1
+    assert np.array_equal(pixels(out)[mask == 0], pixels(picture)[mask == 0])
+    assert not np.array_equal(pixels(out)[mask > 0], pixels(picture)[mask > 0])
+    assert np.load(heatmap).shape == (5, 7)
+    assert pixels(panels).shape[1] > 3 * 51
+    decode = 2 * (4 + 2) + 2  # of each edit, in two tries
+    assert said["evaluations"] == {"mask": 8, "invert": 4, "decode": 2 * decode, "total": 12 + 2 * decode}
+    assert [(one["source"], one["target"]) for one in said["edits"]] == [tuple(PEARS[1:]), tuple(CLOTH[1:])]
+    assert all(one.keys() == {"source", "target", "coverage", "kind", "agreement", "finding"} for one in said["edits"])
+    assert said["coverage"] == pytest.approx((mask > 0).mean(), abs=1e-6)
+    assert max(one["coverage"] for one in said["edits"]) <= said["coverage"]
+    assert run(*argv) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for number, one in enumerate(said["edits"]):
+        assert lines[number] == f"edit {number + 1}, {100 * one['coverage']:.1f} %: {one['finding']}"
+    assert lines[2] == f"the mask covers {100 * said['coverage']:.1f} % of the picture"
+
+
+def test_the_heatmap_of_two_edits_is_what_either_says(model, picture, tmp_path):
+    for name, edits in {"both": [*PEARS, *CLOTH], "one": PEARS, "other": CLOTH}.items():
+        argv = ["edit", picture, *edits, *FEWEST, *OBJECT, "--model", model, "-o", tmp_path / "o.png"]
+        assert run(*argv, "--save-heatmap", tmp_path / f"{name}.npy") == 0
+    both, one, other = (np.load(tmp_path / f"{name}.npy") for name in ("both", "one", "other"))
+    assert np.array_equal(both, np.maximum(one, other))
+
+
+def test_the_command_line_does_several_edits_as_the_python_front_door_does(model, picture, tmp_path):
+    """With all that an edit can say for itself, beside what is said for all."""
+    left = half_mask(tmp_path / "m.png", 37, 51)
+    own = [
+        [*PEARS, "negative=blurred", "guidance=3", "keep=a spoon"],
+        [*CLOTH, "kind=addition", "negative="],
+        ["--edit", "a wall", "a red wall", f"mask={left}", "guidance=1"],
+    ]
+    argv = ["edit", picture, *(part for each in own for part in each), "--negative", "ugly", "--keep", "a fork"]
+    argv += ["--overlap", "shared", "--inversion-text", "fruits", *FIVE, *OBJECT, "--model", model, "--seed", 7]
+    assert run(*argv, "-o", tmp_path / "o.png", "--save-mask", tmp_path / "changed.png") == 0
+    mask = torch.tensor(pixels(left))[None] / 255
+    edits = [
+        Edit(*PEARS[1:], negative="blurred", keep="a spoon", guidance=3.0),
+        Edit(*CLOTH[1:], negative="", keep="a fork", kind="addition"),
+        Edit("a wall", "a red wall", negative="ugly", keep="a fork", mask=mask, guidance=1.0),
+    ]
+    how = EditSettings(
+        mask=MaskSettings(contrast=ContrastSettings(draws=2, kind="object")),
+        inversion=InversionSettings(steps=5),
+        decoding=DecodingSettings(tries=2, overlap="shared"),
+    )
+    with Image.open(picture) as image:
+        done = edit(DiffusersHost.from_pretrained(model), image, edits, inversion="fruits", how=how, seed=7)
+    assert np.array_equal(pixels(tmp_path / "o.png"), np.asarray(to_pil(done.picture)))
+    assert np.array_equal(pixels(tmp_path / "changed.png"), np.asarray(to_pil(done.mask)))
+
+
+def test_one_edit_said_either_way_is_the_same(model, picture, tmp_path):
+    common = [*FEWEST, *OBJECT, "--model", model]
+    for name, asked in {"flags": TEXTS, "edit": PEARS}.items():
+        assert run("edit", picture, *asked, *common, "-o", tmp_path / f"{name}.png") == 0
+    assert (tmp_path / "flags.png").read_bytes() == (tmp_path / "edit.png").read_bytes()
+
+
+def test_several_edits_take_two_tries_and_as_many_as_a_preset_or_a_flag_says(model, picture, capsys):
+    costs = {}
+    for name, flags in {"": [], "balanced": ["--preset", "balanced"], "4": ["--tries", 4]}.items():
+        argv = ["edit", picture, *PEARS, *CLOTH, *FIVE, *OBJECT, "--model", model, "--json", *flags]
+        assert run(*argv) == 0
+        costs[name] = report(capsys)["evaluations"]["decode"]
+    assert costs == {name: 2 * (tries * 6 + 2) for name, tries in {"": 2, "balanced": 3, "4": 4}.items()}
+
+
+OWN = {
+    "negative": ["negative=blurred"],
+    "keep": ["keep=a table"],
+    "kind": ["kind=area"],
+    "guidance": ["guidance=1.5"],
+    "mask": ["mask=m.png"],
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_what_an_edit_says_for_itself_changes_what_is_drawn(model, tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    draw(Path("a.png"), 40, 56)
+    half_mask(Path("m.png"), 40, 56)
+    common = ["edit", "a.png", *CLOTH, *FEWEST, "--steps", 4, "--mask-rule", "top", "--model", model]
+    common += [] if name == "kind" else OBJECT
+    for file, own in {"plain": [], "own": OWN[name]}.items():
+        assert run(*common, *PEARS, *own, "-o", f"{file}.png", "--save-mask", f"{file}-mask.png", "--json") == 0
+    said = [json.loads(line)["edits"] for line in capsys.readouterr().out.splitlines()]
+    assert not np.array_equal(pixels(Path("own.png")), pixels(Path("plain.png")))
+    assert said[0][0] == said[1][0]  # of the other edit
+    assert ("kind" in said[1][1]) == (name != "mask")
+    if name == "kind":
+        assert [each[1]["kind"] for each in said] == ["addition", "area"]
+    if name == "mask":
+        assert (pixels(Path("own-mask.png"))[:, :28] == 255).all()
+
+
+def test_masks_of_their_own_for_all_edits_are_not_sought(model, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    draw(Path("a.png"), 24, 32)
+    half_mask(Path("left.png"), 24, 32)
+    Image.fromarray(np.rot90(pixels(half_mask(Path("top.png"), 32, 24)), -1)).save("top.png")
+    argv = ["edit", "a.png", *PEARS, "mask=left.png", *CLOTH, "mask=top.png", "--steps", 2, "--model", model]
+    assert run(*argv, "--panels", "p.png", "--save-mask", "m.png", "--json") == 0
+    said = report(capsys)
+    assert "mask" not in said["evaluations"]
+    assert [each.keys() for each in said["edits"]] == [{"source", "target", "coverage"}] * 2
+    masks = np.maximum(pixels(Path("left.png")), pixels(Path("top.png")))
+    assert np.array_equal(pixels(Path("m.png")), masks) and 0 < masks.mean() < 255
+    assert np.array_equal(pixels(Path("a-edited.png"))[masks == 0], pixels(Path("a.png"))[masks == 0])
+    assert run(*argv) == 0
+    assert "edit 2, 50.0 %: in the mask that was given" in capsys.readouterr().out
+
+
+def test_what_is_named_to_be_kept_is_looked_for_beside_the_edit(model, picture, tmp_path, capsys):
+    masks = {}
+    for name, keep in {"plain": [], "kept": ["--keep", "a bowl of pears"]}.items():
+        argv = ["mask", picture, *TEXTS, *OBJECT, "--mask-draws", 2, "--model", model, "-o", tmp_path / f"{name}.png"]
+        assert run(*argv, *keep, "--json") == 0
+        masks[name] = pixels(tmp_path / f"{name}.png"), report(capsys)["evaluations"]["mask"]
+    (plain, once), (kept, twice) = masks["plain"], masks["kept"]
+    assert (once, twice) == (4, 8)
+    assert (kept <= plain).all() and (kept < plain).any()
+    argv = ["edit", picture, *TEXTS, *FEWEST, *OBJECT, "--keep", "a bowl of pears", "--room", 0, "--model", model]
+    assert run(*argv, "--save-mask", tmp_path / "edit.png") == 0
+    assert np.array_equal(pixels(tmp_path / "edit.png"), kept)
+
+
+def test_two_edits_of_a_large_picture(model, tmp_path, capsys):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)).resize((400, 300)).save(
+        large := tmp_path / "large.png"
+    )
+    places = np.zeros((2, 300, 400), np.uint8)
+    places[0, 20:60, 30:70], places[1, 220:260, 300:350] = 255, 255
+    for name, place in zip("ab", places, strict=True):
+        Image.fromarray(place).save(tmp_path / f"{name}.png")
+    edits = [*PEARS, f"mask={tmp_path / 'a.png'}", *CLOTH, f"mask={tmp_path / 'b.png'}"]
+    argv = ["edit", large, *edits, "--steps", 2, "--tries", 1, "--model", model, "-o", tmp_path / "o.png"]
+    assert run(*argv, "--save-mask", tmp_path / "m.png", "--panels", tmp_path / "p.png", "--json") == 0
+    said = report(capsys)
+    assert len(said["cut_outs"]) == 2
+    assert [each["coverage"] for each in said["edits"]] == pytest.approx(
+        [(place > 0).mean() for place in places], abs=1e-6
+    )
+    assert np.array_equal(pixels(tmp_path / "m.png"), places.max(0))
+    outside = places.max(0) == 0
+    assert np.array_equal(pixels(tmp_path / "o.png")[outside], pixels(large)[outside])
+
+
+@pytest.mark.parametrize(
+    "how", [["--fastdiffedit"], ADDITION, [*OBJECT, *CLOTH, *PEARS]], ids=["fastdiffedit", "addition", "several"]
+)
 def test_seeds_reproduce_bit_for_bit(model, picture, tmp_path, how):
     for name, seed in {"a": 1, "b": 1, "c": 2}.items():
-        argv = ["edit", picture, *TEXTS, *FEWEST, "--model", model, "--seed", seed, *how]
+        texts = [] if "--edit" in how else TEXTS
+        argv = ["edit", picture, *texts, *FEWEST, "--model", model, "--seed", seed, *how]
         assert run(*argv, "-o", tmp_path / f"{name}.png") == 0
     a, b, c = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
     assert a == b
@@ -246,7 +418,7 @@ def test_a_mask_of_ones_own_needs_no_source_text(model, picture, tmp_path, capsy
     assert np.array_equal(out[:, 25:], pixels(picture)[:, 25:])
     assert not np.array_equal(out[:, :25], pixels(picture)[:, :25])
     assert "mask" not in said["evaluations"]
-    assert not {"kind", "agreement", "findings"} & said.keys()  # the texts were not asked
+    assert only(said).keys() == {"source", "target", "coverage"}  # the texts were not asked
     assert run(*argv, "--refine-grow", 4) == 0
     assert report(capsys)["coverage"] > said["coverage"]
 
@@ -319,19 +491,19 @@ def test_what_was_found_is_said_in_json_and_in_words(model, picture, tmp_path, c
     """What kind of edit the texts ask for, and how surely."""
     common = [command, picture, *TEXTS, *FEWEST[2 if command == "mask" else 0 :], "--mask-drafts", 1, "--model", model]
     assert run(*common, "--json", "--save-heatmap", tmp_path / "h.npy") == 0
-    said = report(capsys)
+    said = only(report(capsys))
     assert said["kind"] == "addition"  # two draws of a random model have nothing in common
     assert -1 <= said["agreement"] < 0.75
     words = "the two texts do not say where: one place was chosen, another seed chooses another"
-    assert said["findings"] == [f"{words} (the draws of noise agree to {said['agreement']:.2f})"]
+    assert said["finding"] == f"{words} (the draws of noise agree to {said['agreement']:.2f})"
     assert run(*common) == 0
-    assert capsys.readouterr().out.startswith(said["findings"][0] + "\n")
+    assert capsys.readouterr().out.startswith(said["finding"] + "\n")
     named = {"object": "one place changes", "area": "a large area changes"}
     for kind, finding in named.items():
         assert run(*common[:-4], "--model", model, "--mask-kind", kind, "--json") == 0
-        by_hand = report(capsys)
+        by_hand = only(report(capsys))
         assert (by_hand["kind"], by_hand["agreement"]) == (kind, said["agreement"])
-        assert by_hand["findings"][0].startswith(f"{finding} (")
+        assert by_hand["finding"].startswith(f"{finding} (")
 
 
 def test_equal_texts_are_no_addition_and_cost_no_drafts(model, picture, capsys):
@@ -339,12 +511,12 @@ def test_equal_texts_are_no_addition_and_cost_no_drafts(model, picture, capsys):
     assert run("mask", picture, *same, "--model", model, "--json") == 0
     said = report(capsys)
     assert said["coverage"] == 0 and said["evaluations"]["total"] == 4
-    assert "one place was chosen" not in said["findings"][0]
+    assert "one place was chosen" not in only(said)["finding"]
 
 
 def test_where_no_place_was_chosen_none_is_said_to_be(model, picture, capsys):
     assert run("mask", picture, *TEXTS, *ADDITION, "--mask-drafts", 0, "--model", model, "--json") == 0
-    assert "one place was chosen" not in report(capsys)["findings"][0]
+    assert "one place was chosen" not in only(report(capsys))["finding"]
 
 
 def test_several_texts_are_averaged(model, picture, tmp_path):
@@ -472,6 +644,40 @@ BAD = {
     "--mask-drafts: 65 is not from 0 to 64": ["edit", "a.png", *TEXTS, "--mask-drafts", "65"],
     "--mask-sure: 1.5 is not from -1 to 1": ["mask", "a.png", *TEXTS, "--mask-sure", "1.5"],
     "--guided-above: -1 is not from 0 to 100": ["edit", "a.png", *TEXTS, "--guided-above", "-1"],
+    "--edit pears: say what is there, and then what should be there instead": ["edit", "a.png", "--edit", "pears"],
+    "--edit apples ' ': say what is there": ["edit", "a.png", "--edit", "apples", " "],
+    "expected at least one argument": ["edit", "a.png", "--edit"],
+    "arguments are required: IMAGE; name it first, before the flags": ["edit", *PEARS, "a.png"],
+    "unrecognized arguments: --edit": ["mask", "a.png", *PEARS],
+    "--edit ... green: after the two texts, each of them in quotes, may come": ["edit", "a.png", *PEARS, "green"],
+    "--edit ... mask: after the two texts": ["edit", "a.png", *PEARS, "mask"],
+    "--edit ... colour: after the two texts": ["edit", "a.png", *PEARS, "colour=red"],
+    "kind=area kind=object: each name may be given once": ["edit", "a.png", *PEARS, "kind=area", "kind=object"],
+    "--edit ... guidance=x: it must be a number from 0 to 30": ["edit", "a.png", *PEARS, "guidance=x"],
+    "--edit ... guidance=31: it must be a number from 0 to 30": ["edit", "a.png", *PEARS, "guidance=31"],
+    "--edit ... guidance=nan: it must be": ["edit", "a.png", *PEARS, "guidance=nan"],
+    "--edit ... kind=thing: it must be one of auto, object, area, addition": ["edit", "a.png", *PEARS, "kind=thing"],
+    "--source, --target cannot stand beside --edit": ["edit", "a.png", *PEARS, *TEXTS],
+    "--mask cannot stand beside --edit; write --edit SOURCE TARGET mask=FILE": [
+        "edit",
+        "a.png",
+        *PEARS,
+        "--mask",
+        "m.png",
+    ],
+    "there is no file none.png": ["edit", "a.png", *CLOTH, *PEARS, "mask=none.png"],
+    "--edit ... mask=: name a file": ["edit", "a.png", *CLOTH, *PEARS, "mask="],
+    "the mask other.png is 8x8 but the picture a.png is 24x16": ["edit", "a.png", *CLOTH, *PEARS, "mask=other.png"],
+    "m.png is another of the files": ["edit", "a.png", *PEARS, "mask=m.png", "-o", "m.png"],
+    "--edit ... keep=, kind= would change nothing: mask=FILE says where to edit": [
+        "edit",
+        "a.png",
+        *PEARS,
+        "mask=m.png",
+        "kind=area",
+        "keep=x",
+    ],
+    "--overlap: invalid choice: 'best'": ["edit", "a.png", *PEARS, *CLOTH, "--overlap", "best"],
     "unrecognized arguments: --rounds": ["edit", "a.png", *TEXTS, "--rounds", "2"],
     "unrecognized arguments: --fast": ["edit", "a.png", *TEXTS, "--fast"],
 }
@@ -539,6 +745,8 @@ USELESS = [
     ("mask", ["--mask-guidance", "1"], ["--negative", "blurred"], NOTHING_GUIDED),
     ("mask", ["--fastdiffedit"], ["--negative", "blurred"], NOTHING_GUIDED),
     ("mask", ["--mask-steps", "2", "--mask-guidance", "1"], ["--negative", "x"], NOTHING_GUIDED),
+    ("edit", [], ["--overlap", "shared"], "one edit meets no other"),
+    ("edit", ["--mask", "m.png"], ["--keep", "x"], NOTHING_SOUGHT),
     ("edit", ["--no-focus"], ["--context", "0.5"], NO_FOCUS),
     ("edit", ["--no-focus"], ["--area", "0.5"], NO_FOCUS),
     ("mask", ["--no-focus"], ["--windows", "3"], NO_FOCUS),
@@ -560,6 +768,62 @@ def test_a_flag_that_would_change_nothing_is_refused_by_its_name(
     said = refused(capsys, command, "a.png", *TEXTS, "--model", model, *others, *useless)
     assert f"{useless[0]} would change nothing: {why}" in said
     assert sorted(path.name for path in Path().iterdir()) == ["a.png", "m.png"]
+
+
+EVERY_MASK = "every --edit has its mask=FILE, so no mask is sought"
+USELESS_FOR_SEVERAL = [
+    (PEARS, ["--overlap", "shared"], "one edit meets no other"),
+    ([*PEARS, "negative=x", *CLOTH, "negative="], ["--negative", "y"], "every --edit says negative= for itself"),
+    ([*PEARS, "guidance=2", *CLOTH, "guidance=1"], ["--guidance", "3"], "every --edit says guidance= for itself"),
+    ([*PEARS, "kind=area", *CLOTH, "mask=m.png"], ["--mask-kind", "area"], "every --edit says kind= for itself"),
+    ([*PEARS, "keep=x", *CLOTH, "mask=m.png"], ["--keep", "y"], "every --edit says keep= for itself"),
+    ([*PEARS, "mask=m.png", *CLOTH, "mask=m.png"], ["--room", "3"], EVERY_MASK),
+    ([*PEARS, "mask=m.png", *CLOTH, "mask=m.png"], ["--save-heatmap", "h.npy"], EVERY_MASK),
+    ([*PEARS, "kind=addition", *CLOTH, "kind=addition"], ["--tries", "4"], "of an added thing several places"),
+    ([*PEARS, "kind=area", *CLOTH, "kind=object"], ["--mask-drafts", "3"], "kind area or object adds nothing"),
+    ([*PEARS, "guidance=1", *CLOTH, "guidance=1"], ["--guided-above", "1"], "guidance 1 guides nowhere"),
+    ([*PEARS, "kind=area", *CLOTH, "--guidance", "1", *OBJECT], ["--negative", "x"], NOTHING_GUIDED),
+]
+
+
+@pytest.mark.parametrize(
+    ("edits", "useless", "why"), USELESS_FOR_SEVERAL, ids=[" ".join(u[1]) + ": " + u[2] for u in USELESS_FOR_SEVERAL]
+)
+def test_a_flag_that_would_change_nothing_for_any_of_the_edits_is_refused(
+    model, tmp_path, capsys, monkeypatch, edits, useless, why
+):
+    monkeypatch.chdir(tmp_path)
+    draw(Path("a.png"), 16, 24)
+    half_mask(Path("m.png"), 16, 24)
+    said = refused(capsys, "edit", "a.png", *edits, "--model", model, *useless)
+    assert f"{useless[0]} would change nothing: {why}" in said
+    assert sorted(path.name for path in Path().iterdir()) == ["a.png", "m.png"]
+
+
+USEFUL_FOR_ONE = [
+    ([*PEARS, "negative=x", *CLOTH], ["--negative", "y"]),
+    ([*PEARS, "guidance=2", *CLOTH], ["--guidance", "3"]),
+    ([*PEARS, "kind=area", *CLOTH], [*OBJECT]),
+    ([*PEARS, "mask=m.png", *CLOTH], ["--room", "0"]),
+    ([*PEARS, "mask=m.png", *CLOTH], ["--keep", "a blue cloth"]),
+    ([*PEARS, "guidance=4", *CLOTH, "--guidance", "1"], ["--negative", "x"]),
+    ([*PEARS, "guidance=4", *CLOTH, "--guidance", "1"], ["--guided-above", "0"]),
+    ([*PEARS, "kind=object", *CLOTH, *ADDITION], ["--tries", "1"]),
+    ([*PEARS, "kind=addition", *CLOTH, *OBJECT], ["--mask-drafts", "1"]),
+]
+
+
+@pytest.mark.parametrize(("edits", "useful"), USEFUL_FOR_ONE, ids=[" ".join(u[1]) for u in USEFUL_FOR_ONE])
+def test_a_flag_that_changes_something_for_one_of_the_edits_is_taken(model, tmp_path, monkeypatch, edits, useful):
+    monkeypatch.chdir(tmp_path)
+    draw(Path("a.png"), 37, 51)
+    half_mask(Path("m.png"), 37, 51)
+    found = []
+    for flags in ([], useful):
+        argv = ["edit", "a.png", *edits, *FEWEST, "--steps", 4, "--mask-rule", "top", "--model", model, *flags]
+        assert run(*argv, "-o", "o.png", "--save-mask", "o-mask.png") == 0
+        found.append((pixels(Path("o.png")), pixels(Path("o-mask.png"))))
+    assert any(not np.array_equal(*pair) for pair in zip(*found, strict=True))
 
 
 def test_flags_that_would_change_nothing_are_all_named(picture, capsys):
@@ -640,8 +904,8 @@ def another(knob: Knob, default: Any) -> str:
 
 
 NO_KNOBS = {"--help", "--source", "--target", "--negative", "--model", "--output", "--panels", "--save-heatmap"}
-NO_KNOBS |= {"--preset", "--fastdiffedit", "--seed", "--device", "--dtype", "--json"}
-NO_KNOBS_OF_EDIT = {"--mask", "--save-mask", "--inversion-text"}
+NO_KNOBS |= {"--keep", "--preset", "--fastdiffedit", "--seed", "--device", "--dtype", "--json"}
+NO_KNOBS_OF_EDIT = {"--edit", "--mask", "--save-mask", "--inversion-text"}
 FOCUS = {"--focus", "--no-focus", "--area", "--context", "--windows"}  # of mask, beside the settings of the mask
 
 

@@ -28,11 +28,11 @@ def host(pipe):
 
 def under(host, text, guidance=1.0, negative=""):
     """The host's denoiser of one text."""
-    return host.bind(target=text, negative=negative).denoiser("target", guidance)
+    return host.bind({"target": text, "negative": negative}).denoiser("target", guidance)
 
 
 def under_both(host, source, target):
-    return host.bind(source=source, target=target).denoiser_pair("source", "target")
+    return host.bind({"source": source, "target": target}).denoiser_pair("source", "target")
 
 
 def without_levels(pipe, **changes):
@@ -83,7 +83,7 @@ def test_every_row_through_the_network_is_counted(pipe):
 
 @pytest.mark.parametrize("role", ["source", "target", "negative", "inversion"])
 def test_a_role_has_its_own_text_and_the_empty_text_where_none_was_given(host, role):
-    bound = host.bind(**{role: "a cat"})
+    bound = host.bind({role: "a cat"})
     assert torch.equal(bound.denoiser(role)(LATENT, 2.0), under(host, "a cat")(LATENT, 2.0))
     for other in {"source", "target", "negative", "inversion"} - {role}:
         assert torch.equal(bound.denoiser(other)(LATENT, 2.0), under(host, "")(LATENT, 2.0))
@@ -93,7 +93,7 @@ def test_texts_are_embedded_once_and_only_when_they_are_asked_for(pipe, monkeypa
     host, embedded = DiffusersHost(pipe), []
     embed = host.embed
     monkeypatch.setattr(host, "embed", lambda text: [embedded.append(text), embed(text)][1])
-    bound = host.bind(source="a cat", target="a dog", negative="a cow", inversion="a pig")
+    bound = host.bind({"source": "a cat", "target": "a dog", "negative": "a cow", "inversion": "a pig"})
     assert embedded == []
     for _ in range(2):
         bound.denoiser("target")

@@ -10,7 +10,7 @@ from PIL import Image
 from pipelines import random_pipeline
 
 import diffedit_core
-from diffedit_core import Edit, EditSettings, MaskSettings, decoding, edit, find_mask
+from diffedit_core import Edit, Edited, EditSettings, MaskSettings, decoding, edit, find_mask
 from diffedit_core.choosing import STRENGTHS, decode_best
 from diffedit_core.compositing import paste
 from diffedit_core.contrast import STATISTICS, contrast, purist_contrast
@@ -42,10 +42,10 @@ def finding(cut: str = "otsu", refinement: Refinement = QUICK.refinement, **cont
     return MaskSettings(replace(QUICK.contrast, **contrast), CutSettings(cut), refinement)
 
 
-def seen_in(done: Edit) -> Look:
+def seen_in(done: Edited) -> Look:
     """What the texts said of the picture."""
-    assert done.look is not None
-    return done.look
+    assert done.looks[0] is not None
+    return done.looks[0]
 
 
 FAST = finding(cut="fast", statistic="mean_abs")
@@ -70,11 +70,11 @@ def some_mask(height: int = 50, width: int = 70) -> torch.Tensor:
 
 
 def test_the_front_door_is_what_the_package_shows():
-    assert set(diffedit_core.__all__) == {"Edit", "EditSettings", "MaskSettings", "edit", "find_mask"}
+    assert set(diffedit_core.__all__) == {"Edit", "EditSettings", "Edited", "MaskSettings", "edit", "find_mask"}
 
 
 def test_an_edit_keeps_the_size_and_every_pixel_outside_its_mask(host, picture):
-    result = edit(host, picture, *TEXTS, how=FEW)
+    result = edit(host, picture, Edit(*TEXTS), how=FEW)
     assert result.picture.shape == picture.shape and result.mask.shape == (1, 50, 70)
     assert seen_in(result).heatmap.shape == (1, 7, 9)  # of the latent
     assert 0 < result.mask.mean() < 1
@@ -88,8 +88,8 @@ def test_an_edit_keeps_the_size_and_every_pixel_outside_its_mask(host, picture):
 def test_a_mask_of_ones_own_is_taken_as_it_is(host, picture, background, soft):
     mask, how = some_mask(), replace(FEW, decoding=replace(FEW.decoding, background=background, soft=soft))
     before = host.evaluations
-    result = edit(host, picture, *TEXTS, mask=mask, how=how)
-    assert torch.equal(result.mask, mask) and result.look is None
+    result = edit(host, picture, Edit(*TEXTS, mask=mask), how=how)
+    assert torch.equal(result.mask, mask) and result.looks[0] is None
     assert torch.equal(result.picture[mask == 0], picture[mask == 0])
     assert not torch.equal(result.picture[mask == 1], picture[mask == 1])
     # of 3 steps the noisier two in each try, with guidance; the last one once, without. Beside it the source text
@@ -102,7 +102,7 @@ def test_seeds_reproduce_and_differ(host, picture):
     noised = replace(FEW, decoding=replace(FEW.decoding, background="noised"))
 
     def run(seed):
-        return edit(host, picture, *TEXTS, how=noised, seed=seed)
+        return edit(host, picture, Edit(*TEXTS), how=noised, seed=seed)
 
     first, again, other = run(1), run(1), run(2)
     assert torch.equal(first.picture, again.picture) and torch.equal(first.mask, again.mask)
@@ -127,9 +127,9 @@ def test_every_setting_of_the_edit_reaches_its_place(host, picture, background, 
         seam="light",
     )
     negative, inversion = "blurred", "fruits"
-    result = edit(host, picture, *TEXTS, negative=negative, inversion=inversion, mask=mask, how=how, seed=9)
+    result = edit(host, picture, Edit(*TEXTS, negative, mask=mask), inversion=inversion, how=how, seed=9)
 
-    model = host.bind(source=TEXTS[0], target=TEXTS[1], negative=negative, inversion=inversion)
+    model = host.bind({**Edit(*TEXTS, negative).texts, "inversion": inversion})
     x0, sigmas = host.encode(picture), levels_up_to(0.75, host.sigmas(4))
     trajectory = invert(model.denoiser("inversion", 1.5), x0, host.process, sigmas, iterations=1)
     outside = {
@@ -170,9 +170,9 @@ PLAIN, PAIRED = seeded_noise(3), paired_noise(seeded_noise(3))
 def test_every_setting_of_the_contrast_reaches_its_place(host, picture, settings, cut, noise):
     picture = picture[:, :48, :64]
     how = finding(draws=4, strength=0.7, refinement=Refinement(), **settings)
-    mask, seen = find_mask(host, picture, *TEXTS, how=how, seed=3)
+    mask, seen = find_mask(host, picture, Edit(*TEXTS), how=how, seed=3)
     x0, sigma = host.encode(picture), host.process.sigma_at(0.7)
-    pair = host.bind(source=TEXTS[0], target=TEXTS[1]).denoiser_pair("source", "target")
+    pair = host.bind(Edit(*TEXTS).texts).denoiser_pair("source", "target")
     by_name = {"statistic": settings.get("statistic", "signed"), "draws": 2 if "sure" in settings else 4}
     by_hand = contrast(pair, x0, host.process, sigma, noise=noise, **by_name)
     assert torch.equal(seen.heatmap, by_hand.heatmap) and torch.equal(seen.agreement, by_hand.agreement)
@@ -187,8 +187,8 @@ def test_every_setting_of_the_contrast_reaches_its_place(host, picture, settings
 def test_every_setting_of_the_purist_contrast_reaches_its_place(host, picture):
     picture = picture[:, :48, :64]
     how = finding(steps=4, strength=0.5, guidance=3.0, statistic="mean_abs", paired=True)
-    _, seen = find_mask(host, picture, *TEXTS, negative="blurred", how=how, seed=3)
-    model = host.bind(source=TEXTS[0], target=TEXTS[1], negative="blurred")
+    _, seen = find_mask(host, picture, Edit(*TEXTS, "blurred"), how=how, seed=3)
+    model = host.bind(Edit(*TEXTS, "blurred").texts)
     source, target = model.denoiser("source", 3.0), model.denoiser("target", 3.0)
     noise = {"noise": paired_noise(seeded_noise(3)), "draws": 2}
     by_hand = purist_contrast(
@@ -200,8 +200,8 @@ def test_every_setting_of_the_purist_contrast_reaches_its_place(host, picture):
 def test_fast_edit_is_its_own_mask_and_plain_inpainting(host, picture):
     """By hand, from the modules, with the settings of FastDiffEdit's blog."""
     picture = picture[:, :48, :64]
-    result = edit(host, picture, *TEXTS, how=FASTDIFFEDIT, seed=5)
-    model = host.bind(source=TEXTS[0], target=TEXTS[1])
+    result = edit(host, picture, Edit(*TEXTS), how=FASTDIFFEDIT, seed=5)
+    model = host.bind(Edit(*TEXTS).texts)
     x0, noise = host.encode(picture), seeded_noise(5)
     pair = model.denoiser_pair("source", "target")
     heatmap = contrast(pair, x0, host.process, host.process.sigma_at(0.5), noise=noise, draws=20).heatmap
@@ -215,27 +215,27 @@ def test_fast_edit_is_its_own_mask_and_plain_inpainting(host, picture):
 
 def test_an_edit_gives_what_is_found_room_and_the_mask_command_does_not(host, picture):
     """A place for a new thing of another shape, of which the part that changed stays."""
-    found, seen = find_mask(host, picture, *TEXTS, how=QUICK)
+    found, seen = find_mask(host, picture, Edit(*TEXTS), how=QUICK)
     room = EditSettings().room
     assert room > 0 and MaskSettings().refinement.grow == EditSettings().mask.refinement.grow == 0
-    result = edit(host, picture, *TEXTS, how=replace(FEW, room=room))
+    result = edit(host, picture, Edit(*TEXTS), how=replace(FEW, room=room))
     roomy = give_room(found, room)
     assert (result.mask >= found).all() and (result.mask <= roomy).all()
     assert torch.equal(seen_in(result).heatmap, seen.heatmap)
     assert torch.equal(result.picture[result.mask == 0], picture[result.mask == 0])
-    drawn = edit(host, picture, *TEXTS, mask=roomy, how=replace(FEW, rim=0.0)).picture  # in all of the room
+    drawn = edit(host, picture, Edit(*TEXTS, mask=roomy), how=replace(FEW, rim=0.0)).picture  # in all of the room
     inside = refine(result.mask, Refinement(grow=-2)) == 1  # but for the rim
     assert inside.any() and torch.equal(result.picture[inside], drawn[inside])
     assert not torch.equal(result.mask, found)
     mask = some_mask()  # one's own gets no room
-    assert torch.equal(edit(host, picture, *TEXTS, mask=mask, how=replace(FEW, room=room)).mask, mask)
+    assert torch.equal(edit(host, picture, Edit(*TEXTS, mask=mask), how=replace(FEW, room=room)).mask, mask)
 
 
 def test_room_comes_on_top_of_growing(host, picture):
     grown = finding(refinement=replace(QUICK.refinement, grow=3))
-    by_room = edit(host, picture, *TEXTS, how=replace(FEW, mask=grown, room=2)).mask
+    by_room = edit(host, picture, Edit(*TEXTS), how=replace(FEW, mask=grown, room=2)).mask
     less, more = (
-        find_mask(host, picture, *TEXTS, how=finding(refinement=replace(QUICK.refinement, grow=grow)))[0]
+        find_mask(host, picture, Edit(*TEXTS), how=finding(refinement=replace(QUICK.refinement, grow=grow)))[0]
         for grow in (3, 5)
     )
     assert (by_room >= less).all() and (by_room <= more).all() and not torch.equal(by_room, less)
@@ -250,7 +250,7 @@ def test_what_is_added_is_drafted_without_an_inversion(host, picture):
         return lambda done, total, x0: None
 
     how = replace(FEW, mask=replace(ADDING, contrast=replace(ADDING.contrast, guidance=2.0)), room=3)
-    result = edit(host, picture, *TEXTS, how=how, progress=progress)
+    result = edit(host, picture, Edit(*TEXTS), how=how, progress=progress)
     assert seen_in(result).kinds == ("addition",) and stages == ["mask", "decode"]
     assert torch.equal(result.picture[result.mask == 0], picture[result.mask == 0])
     assert not torch.equal(result.picture, picture)
@@ -262,14 +262,14 @@ def test_what_is_added_is_drafted_without_an_inversion(host, picture):
 def test_a_schedule_that_cannot_be_is_refused_before_the_work(host, picture):
     before = host.evaluations
     with pytest.raises(ValueError, match="steps is 1000; this model's schedule has no more than 999 steps"):
-        edit(host, picture, *TEXTS, how=replace(FEW, inversion=InversionSettings(steps=1000)))
+        edit(host, picture, Edit(*TEXTS), how=replace(FEW, inversion=InversionSettings(steps=1000)))
     assert host.evaluations == before
 
 
 def test_find_mask_is_the_edits_first_step(host, picture):
     for how in (QUICK, FAST, finding(refinement=Refinement(grow=2)), ADDING):
-        mask, seen = find_mask(host, picture, *TEXTS, how=how, seed=3)
-        result = edit(host, picture, *TEXTS, how=replace(FEW, mask=how), seed=3)
+        mask, seen = find_mask(host, picture, Edit(*TEXTS), how=how, seed=3)
+        result = edit(host, picture, Edit(*TEXTS), how=replace(FEW, mask=how), seed=3)
         assert torch.equal(mask, result.mask) and torch.equal(seen.heatmap, seen_in(result).heatmap)
         assert torch.equal(seen.draft, seen_in(result).draft) and seen.kinds == seen_in(result).kinds
 
@@ -277,21 +277,21 @@ def test_find_mask_is_the_edits_first_step(host, picture):
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_gives_binary_masks_of_the_pictures_size(host, picture, rule):
     for how in (finding(rule), finding(rule, statistic="mean_abs"), finding(rule, paired=True)):
-        mask, _ = find_mask(host, picture, *TEXTS, how=how)
+        mask, _ = find_mask(host, picture, Edit(*TEXTS), how=how)
         assert mask.shape == (1, 50, 70) and set(mask.unique().tolist()) <= {0.0, 1.0}
 
 
 def test_the_refinement_is_applied_with_picture_and_heatmap(host, picture):
     picture = picture[:, :48, :64]
     how = Refinement(edge_snap="grabcut", min_island=0.01)
-    plain, seen = find_mask(host, picture, *TEXTS, how=finding(refinement=Refinement()))
-    refined, _ = find_mask(host, picture, *TEXTS, how=finding(refinement=how))
+    plain, seen = find_mask(host, picture, Edit(*TEXTS), how=finding(refinement=Refinement()))
+    refined, _ = find_mask(host, picture, Edit(*TEXTS), how=finding(refinement=how))
     assert torch.equal(refined, refine(plain, how, picture=picture, heatmap=seen.heatmap))
 
 
 def test_the_purist_mask_runs_every_step_of_both_texts(host, picture):
     before = host.evaluations
-    mask, _ = find_mask(host, picture, *TEXTS, how=finding(steps=4, strength=0.5))
+    mask, _ = find_mask(host, picture, Edit(*TEXTS), how=finding(steps=4, strength=0.5))
     assert host.evaluations - before == 2 * 2 * 2 * 2  # draws, texts, steps, guidance
     assert 0 < mask.mean() < 1
 
@@ -300,7 +300,7 @@ def test_equal_texts_change_nothing_and_say_so(host, picture, caplog):
     for how in (QUICK, FAST, finding(steps=2), ADDING):
         caplog.clear()
         with caplog.at_level(logging.WARNING, logger="diffedit_core"):
-            result = edit(host, picture, TEXTS[0], TEXTS[0], how=replace(FEW, mask=how))
+            result = edit(host, picture, Edit(TEXTS[0], TEXTS[0]), how=replace(FEW, mask=how))
         assert torch.equal(result.picture, picture) and (result.mask == 0).all()
         assert (seen_in(result).heatmap == 0).all()
         assert "the mask is empty: the two texts make no difference to this picture" in caplog.text
@@ -308,31 +308,31 @@ def test_equal_texts_change_nothing_and_say_so(host, picture, caplog):
 
 def test_a_mask_of_nearly_everything_is_warned_about(host, picture, caplog):
     with caplog.at_level(logging.WARNING, logger="diffedit_core"):
-        edit(host, picture, *TEXTS, mask=torch.ones(1, 50, 70), how=FEW)
+        edit(host, picture, Edit(*TEXTS, mask=torch.ones(1, 50, 70)), how=FEW)
     assert "the mask covers 100 % of the picture" in caplog.text
 
 
 def test_pil_pictures_come_in_as_they_are(host):
     pixels = np.random.default_rng(0).integers(0, 256, (24, 32, 3)).astype(np.uint8)
-    by_image = edit(host, Image.fromarray(pixels), *TEXTS, how=FEW)
-    by_tensor = edit(host, torch.from_numpy(pixels)[None] / 255, *TEXTS, how=FEW)
+    by_image = edit(host, Image.fromarray(pixels), Edit(*TEXTS), how=FEW)
+    by_tensor = edit(host, torch.from_numpy(pixels)[None] / 255, Edit(*TEXTS), how=FEW)
     assert torch.equal(by_image.picture, by_tensor.picture)
 
 
 def test_several_texts_a_side_are_one_averaged_text(host, picture):
     averaged = tuple(host.embed([text, f"a photo of {text}"]) for text in TEXTS)
     lists = [[text, f"a photo of {text}"] for text in TEXTS]
-    by_lists = edit(host, picture, *lists, how=FEW)
-    by_embeddings = edit(host, picture, *averaged, how=FEW)
+    by_lists = edit(host, picture, Edit(*lists), how=FEW)
+    by_embeddings = edit(host, picture, Edit(*averaged), how=FEW)
     assert torch.equal(by_lists.picture, by_embeddings.picture)
 
 
 @pytest.mark.parametrize("how", [FEW, replace(FEW, mask=ADDING, room=3)], ids=["", "adding"])
 def test_a_batch_is_edited_as_if_each_were_alone(host, how):
     pictures = torch.rand(3, 24, 32, 3, generator=torch.Generator().manual_seed(1))
-    together = edit(host, pictures, *TEXTS, how=how)
+    together = edit(host, pictures, Edit(*TEXTS), how=how)
     for i in range(3):
-        alone = edit(host, pictures[i : i + 1], *TEXTS, how=how)
+        alone = edit(host, pictures[i : i + 1], Edit(*TEXTS), how=how)
         assert seen_in(alone).kinds == seen_in(together).kinds[i : i + 1]
         assert torch.equal(together.mask[i : i + 1], alone.mask)
         torch.testing.assert_close(together.picture[i : i + 1], alone.picture, rtol=0, atol=2e-3)
@@ -345,7 +345,7 @@ def test_progress_names_its_stages_and_counts_their_steps(host, picture):
         seen[stage] = []
         return lambda done, total, x0: seen[stage].append((done, total))
 
-    edit(host, picture, *TEXTS, how=FEW, progress=progress)
+    edit(host, picture, Edit(*TEXTS), how=FEW, progress=progress)
     assert list(seen) == ["mask", "invert", "decode"]
     assert seen["mask"] == [(1, 2), (2, 2)]
     assert seen["invert"] == [(1, 3), (2, 3), (3, 3)]
@@ -365,22 +365,22 @@ def test_an_edit_can_be_interrupted_in_every_stage_and_run_again(host, picture, 
         return on_step
 
     with pytest.raises(InterruptedError):
-        edit(host, picture, *TEXTS, how=FEW, progress=progress)
+        edit(host, picture, Edit(*TEXTS), how=FEW, progress=progress)
     assert torch.equal(picture, before)
-    whole, again = (edit(host, picture, *TEXTS, how=FEW).picture for _ in range(2))
+    whole, again = (edit(host, picture, Edit(*TEXTS), how=FEW).picture for _ in range(2))
     assert torch.equal(whole, again)
 
 
 def test_inputs_are_never_changed(host, picture):
     mask, before = some_mask(), picture.clone()
-    edit(host, picture, *TEXTS, mask=mask, how=replace(FEW, decoding=replace(FEW.decoding, soft=True)))
-    find_mask(host, picture, *TEXTS, how=finding(refinement=Refinement(grow=3, feather=2.0)))
+    edit(host, picture, Edit(*TEXTS, mask=mask), how=replace(FEW, decoding=replace(FEW.decoding, soft=True)))
+    find_mask(host, picture, Edit(*TEXTS), how=finding(refinement=Refinement(grow=3, feather=2.0)))
     assert torch.equal(picture, before) and torch.equal(mask, some_mask())
 
 
 def test_a_mask_of_another_size_is_an_error_with_both_sizes(host, picture):
     with pytest.raises(ValueError, match="the mask is 35x25 but the picture is 70x50; draw the mask on this picture"):
-        edit(host, picture, *TEXTS, mask=some_mask(25, 35), how=FEW)
+        edit(host, picture, Edit(*TEXTS, mask=some_mask(25, 35)), how=FEW)
 
 
 @pytest.mark.parametrize(
@@ -427,4 +427,4 @@ def test_a_network_that_overflows_is_an_error_and_no_full_mask(picture):
     with torch.no_grad():
         pipe.unet.conv_out.weight.fill_(3e38)
     with pytest.raises(ValueError, match=r"NaN or infinity, which half precision \(fp16\) often causes"):
-        edit(DiffusersHost(pipe), picture, *TEXTS, how=FEW)
+        edit(DiffusersHost(pipe), picture, Edit(*TEXTS), how=FEW)

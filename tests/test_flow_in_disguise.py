@@ -10,7 +10,7 @@ import pytest
 import torch
 from worlds import FlowOf
 
-from diffedit_core import Edit, edit, toybox
+from diffedit_core import Edit, Edited, edit, toybox
 from diffedit_core.choosing import likeness
 from diffedit_core.draws import Draws
 from diffedit_core.hosts.diffusers import DiffusersHost
@@ -37,8 +37,8 @@ class FlowHost:
     def sigmas(self, steps: int) -> tuple[float, ...]:
         return tuple(as_time(sigma) for sigma in self.host.sigmas(steps))
 
-    def bind(self, **texts: Any) -> FlowDenoisers:
-        return FlowDenoisers(self, self.host.bind(**texts))
+    def bind(self, *edits: Any) -> FlowDenoisers:
+        return FlowDenoisers(self, self.host.bind(*edits))
 
 
 @dataclass
@@ -48,6 +48,9 @@ class FlowDenoisers:
 
     def __post_init__(self) -> None:
         self.process, self.sigmas, self.chunk = self.host.process, self.host.sigmas, self.model.chunk
+
+    def of(self, *edits: int) -> FlowDenoisers:
+        return FlowDenoisers(self.host, self.model.of(*edits))
 
     def denoiser(self, role: Any, guidance: float = 1.0) -> Callable:
         return in_flow(self.model.denoiser(role, guidance))
@@ -84,7 +87,7 @@ ADDING = toybox.task(toybox.HELD_OUT_SEEDS[1], "addition")
 def test_it_sees_the_same_heatmap(diffusion, how):
     """But for its scale: a flow's difference is that of velocities."""
     x0 = diffusion.encode(PICTURE)
-    seen, same = (look(host.bind(**TEXTS), x0, how, Draws.of(3)) for host in (diffusion, FlowHost(diffusion)))
+    seen, same = (look(host.bind(TEXTS), x0, how, Draws.of(3)) for host in (diffusion, FlowHost(diffusion)))
     heat = seen.heatmap
     assert heat.max() > 5 * heat.mean()
     torch.testing.assert_close(same.heatmap / same.heatmap.max(), heat / heat.max(), rtol=0, atol=2e-3)
@@ -99,17 +102,17 @@ def test_it_tells_the_same_kinds_after_the_same_draws(diffusion, kind):
     x0 = diffusion.encode(from_bytes(task.image)[None])
     for host in (diffusion, FlowHost(diffusion)):
         before = host.evaluations
-        found.append(look(host.bind(source=task.source, target=task.target), x0, how, Draws.of(3)))
+        found.append(look(host.bind({"source": task.source, "target": task.target}), x0, how, Draws.of(3)))
         rows.append(host.evaluations - before)
     assert found[0].kinds == found[1].kinds == ({"ground": "area", "removal": "object"}.get(kind, kind),)
     torch.testing.assert_close(found[1].agreement, found[0].agreement, rtol=0, atol=2e-3)
     assert rows[0] == rows[1] == (8 if kind == "addition" else 4)
 
 
-def seen_in(done: Edit) -> Look:
+def seen_in(done: Edited) -> Look:
     """What the texts said of the picture."""
-    assert done.look is not None
-    return done.look
+    assert done.looks[0] is not None
+    return done.looks[0]
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +120,7 @@ def drafted(diffusion):
     """An addition: the picture, and what both see in it."""
     x0, how = diffusion.encode(from_bytes(ADDING.image)[None]), ContrastSettings(drafts=1)
     texts = {"source": ADDING.source, "target": ADDING.target}
-    models = [host.bind(**texts) for host in (diffusion, FlowHost(diffusion))]
+    models = [host.bind(texts) for host in (diffusion, FlowHost(diffusion))]
     return x0, models, [look(model, x0, how, Draws.of(3)) for model in models]
 
 
@@ -142,7 +145,7 @@ def test_it_goes_on_from_a_draft_in_the_same_way(drafted, how):
             mask,
             how,
             Draws.of(3),
-            draft=seen.draft,
+            change=seen.draft - x0,
         )
         for model in models
     )
@@ -162,7 +165,7 @@ def test_it_goes_on_from_a_draft_in_the_same_way(drafted, how):
     ids=["tries", "multistep", "guided", "noised", "source"],
 )
 def test_it_draws_the_same_edit_from_the_same_trajectory(diffusion, how):
-    model, x0 = diffusion.bind(**TEXTS), diffusion.encode(PICTURE)
+    model, x0 = diffusion.bind(TEXTS), diffusion.encode(PICTURE)
     up = climb(model, x0, InversionSettings())
     flow = FlowHost(diffusion)
     latents = torch.stack([latent / (1 + sigma) for latent, sigma in zip(up.latents, up.sigmas, strict=True)])
@@ -170,7 +173,7 @@ def test_it_draws_the_same_edit_from_the_same_trajectory(diffusion, how):
     rows, found = [], []
     for host, trajectory in ((diffusion, up), (flow, same_up)):
         before = host.evaluations
-        found.append(redraw(host.bind(**TEXTS), trajectory, MASK, how, Draws.of(3)))
+        found.append(redraw(host.bind(TEXTS), trajectory, MASK, how, Draws.of(3)))
         rows.append(host.evaluations - before)
     edited, same = found
     change = (edited - x0).square().mean().sqrt()
@@ -183,7 +186,7 @@ def test_tries_are_weighed_in_units_of_the_noise_on_every_family(diffusion):
     """A noise level counts in a flow as it does in diffusion, so the same try is kept."""
     x0 = diffusion.encode(PICTURE)
     found = [
-        likeness(host.bind(**TEXTS).denoiser_pair("source", "target"), x0, MASK, host.process, Draws.of(0).judging)
+        likeness(host.bind(TEXTS).denoiser_pair("source", "target"), x0, MASK, host.process, Draws.of(0).judging)
         for host in (diffusion, FlowHost(diffusion))
     ]
     torch.testing.assert_close(*found, rtol=5e-3, atol=1e-5)  # rounding takes the timestep above the middle or below
@@ -195,7 +198,7 @@ def test_tries_are_weighed_in_units_of_the_noise_on_every_family(diffusion):
 def test_it_makes_the_same_edit_from_start_to_end(diffusion, task, how):
     """Where nothing is inverted: one explicit step of an inversion is not the same map in a flow."""
     hosts, picture = (diffusion, FlowHost(diffusion)), from_bytes(task.image)[None]
-    done, same = (edit(host, picture, task.source, task.target, how=how, seed=3) for host in hosts)
+    done, same = (edit(host, picture, Edit(task.source, task.target), how=how, seed=3) for host in hosts)
     assert seen_in(same).kinds == seen_in(done).kinds
     assert float(iou(done.mask, same.mask)) > 0.99
     torch.testing.assert_close(same.picture, done.picture, rtol=0, atol=0.02)

@@ -270,14 +270,14 @@ TEXTS = {
 @pytest.mark.parametrize("flow", [False, True], ids=["diffusion", "flow"])
 @pytest.mark.parametrize(("target", "kind"), TEXTS.values(), ids=TEXTS)
 def test_a_look_tells_the_kind(target, kind, flow):
-    seen = look(WorldHost(flow).bind(source=NONE, target=target), BOTH[[UNSURE]], ONCE, Draws.of(0))
+    seen = look(WorldHost(flow).bind({"source": NONE, "target": target}), BOTH[[UNSURE]], ONCE, Draws.of(0))
     assert seen.kinds == (kind,)
     assert (seen.agreement < AGREEMENT) == (target is SOMEWHERE)
 
 
 @pytest.mark.parametrize("kind", KINDS.keys() - {"auto"})
 def test_a_kind_set_by_hand_is_what_it_is(kind):
-    model, how = WorldHost().bind(source=NONE, target=SOMEWHERE), ContrastSettings(kind=kind, drafts=0)
+    model, how = WorldHost().bind({"source": NONE, "target": SOMEWHERE}), ContrastSettings(kind=kind, drafts=0)
     seen, by_itself = look(model, BOTH, how, Draws.of(0)), look(model, BOTH, ONCE, Draws.of(0))
     assert seen.kinds == (kind, kind) and by_itself.kinds == ("object", "addition")
     assert torch.equal(seen.heatmap, by_itself.heatmap) and torch.equal(seen.agreement, by_itself.agreement)
@@ -288,13 +288,13 @@ def test_the_purist_contrast_tells_things_from_areas_by_their_width_alone():
     how = ContrastSettings(steps=4, guidance=1.0)
     for target, kind in ((mean(spot(value=0.5)), "object"), (mean(field(0.1)), "area"), (mean(field(0.5)), "area")):
         host = WorldHost()
-        assert look(host.bind(source=NONE, target=target), BOTH[[UNSURE]], how, Draws.of(0)).kinds == (kind,)
+        assert look(host.bind({"source": NONE, "target": target}), BOTH[[UNSURE]], how, Draws.of(0)).kinds == (kind,)
         assert host.evaluations == 4 * 2 * 2  # draws, texts, levels: and no draft
 
 
 def test_texts_that_make_no_difference_ask_for_no_addition():
     """Maps of nothing are alike, and nothing is drafted."""
     host = WorldHost()
-    seen = look(host.bind(source=SOMEWHERE, target=SOMEWHERE), BOTH, ContrastSettings(), Draws.of(0))
+    seen = look(host.bind({"source": SOMEWHERE, "target": SOMEWHERE}), BOTH, ContrastSettings(), Draws.of(0))
     assert (seen.heatmap == 0).all() and not seen.has_draft(BOTH).any()
     assert "addition" not in seen.kinds and host.evaluations <= 4 * 2 * 2  # draws, texts, images

@@ -47,11 +47,11 @@ def both(request):
 
 
 def under(host, text, guidance=1.0):
-    return host.bind(target=text).denoiser("target", guidance)
+    return host.bind({"target": text}).denoiser("target", guidance)
 
 
 def both_texts(host):
-    return host.bind(source=SOURCE, target=TARGET).denoiser_pair("source", "target")
+    return host.bind({"source": SOURCE, "target": TARGET}).denoiser_pair("source", "target")
 
 
 def theirs_at(x, sigma):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from worlds import CELL, DIFFUSION, Gaussian, Somewhere, WorldHost, WorldModel, standard_normal
 
-from diffedit_core import Edit, EditSettings, MaskSettings, edit, find_mask
+from diffedit_core import Edit, Edited, EditSettings, MaskSettings, edit, find_mask
 from diffedit_core.changes import tighten
 from diffedit_core.choosing import decode_best, likeness
 from diffedit_core.compositing import paste
@@ -77,7 +77,7 @@ def watched(model: WorldModel) -> list[tuple[str, torch.Tensor, float]]:
 
 @flows
 def test_what_is_added_is_drafted_and_what_is_there_is_not(flow):
-    seen = look(WorldHost(flow).bind(**ADDING), X0, LOOK, DRAWS)
+    seen = look(WorldHost(flow).bind(ADDING), X0, LOOK, DRAWS)
     assert seen.kinds == ("addition", "object", "addition")
     assert seen.has_draft(X0).tolist() == [True, False, True]
     assert torch.equal(seen.draft[FULL], X0[FULL])
@@ -90,7 +90,7 @@ def test_what_is_added_is_drafted_and_what_is_there_is_not(flow):
 def test_a_look_by_hand():
     """The contrast on the picture; then drafts, judged inside the masks of the contrasts on them."""
     host = WorldHost()
-    model, x0, sigma = host.bind(**ADDING), X0[[EMPTY]], DIFFUSION.sigma_at(0.5)
+    model, x0, sigma = host.bind(ADDING), X0[[EMPTY]], DIFFUSION.sigma_at(0.5)
     how, asked = replace(LOOK, drafts=3), watched(model)
     seen = look(model, x0, how, DRAWS)
     asked = [x for _, x, _ in asked]
@@ -126,10 +126,10 @@ def test_a_look_by_hand():
 def test_what_a_look_costs(drafts):
     """A contrast; and a draft is source and guided target at each level, a contrast, and the judging of several."""
     host, how = WorldHost(), replace(LOOK, drafts=drafts)
-    look(host.bind(**ADDING), X0[[FULL]], how, DRAWS)
+    look(host.bind(ADDING), X0[[FULL]], how, DRAWS)
     assert host.evaluations == 2 * 2  # two draws that agree
     host.evaluations = 0
-    seen = look(host.bind(**ADDING), X0[[EMPTY]], how, DRAWS)
+    seen = look(host.bind(ADDING), X0[[EMPTY]], how, DRAWS)
     levels = host.sigmas(10)[2:10]
     guided = sum(sigma > 0.6 for sigma in levels)
     a_draft = 2 * len(levels) + guided + 4 * 2 + (2 if drafts > 1 else 0)
@@ -138,7 +138,7 @@ def test_what_a_look_costs(drafts):
 
 
 def test_another_seed_chooses_another_place_and_the_same_the_same():
-    model, x0 = WorldHost().bind(**ADDING), X0[[EMPTY]]
+    model, x0 = WorldHost().bind(ADDING), X0[[EMPTY]]
     found = [look(model, x0, LOOK, Draws.of(seed)) for seed in (0, 1, 2, 3, 4, 0)]
     assert torch.equal(found[0].draft, found[-1].draft) and torch.equal(found[0].heatmap, found[-1].heatmap)
     assert len({place for seen in found for place in places(seen.draft - x0)}) > 2
@@ -146,7 +146,7 @@ def test_another_seed_chooses_another_place_and_the_same_the_same():
 
 @flows
 def test_each_image_of_a_batch_is_looked_at_as_if_it_were_alone(flow):
-    model = WorldHost(flow).bind(**ADDING)
+    model = WorldHost(flow).bind(ADDING)
     together = look(model, X0, LOOK, DRAWS)
     for i in MIXED:
         alone = look(model, X0[[i]], LOOK, DRAWS)
@@ -156,7 +156,7 @@ def test_each_image_of_a_batch_is_looked_at_as_if_it_were_alone(flow):
 
 
 def test_a_kind_set_by_hand_decides_over_drafts():
-    model = WorldHost().bind(**ADDING)
+    model = WorldHost().bind(ADDING)
     for kind in ("object", "area"):
         seen = look(model, X0, replace(LOOK, kind=kind), DRAWS)
         assert seen.kinds == (kind,) * 3 and not seen.has_draft(X0).any()
@@ -168,7 +168,7 @@ def test_a_kind_set_by_hand_decides_over_drafts():
 
 def test_the_purist_contrast_drafts_nothing():
     host, how = WorldHost(), replace(LOOK, steps=4, kind="addition")
-    seen = look(host.bind(**ADDING), X0, how, DRAWS)
+    seen = look(host.bind(ADDING), X0, how, DRAWS)
     assert seen.kinds == ("addition",) * 3 and not seen.has_draft(X0).any()
 
 
@@ -178,7 +178,7 @@ def test_the_purist_contrast_drafts_nothing():
 )
 def test_a_look_asks_at_no_levels_but_those_it_says(flow, how):
     host = WorldHost(flow)
-    model = host.bind(**ADDING)
+    model = host.bind(ADDING)
     asked = watched(model)
     look(model, X0, how, DRAWS)
     asked = [sigma for _, _, sigma in asked]
@@ -190,7 +190,7 @@ def test_a_look_asks_at_no_levels_but_those_it_says(flow, how):
 @flows
 @pytest.mark.parametrize("tries", [1, 3])
 def test_a_way_down_asks_at_no_levels_but_those_it_says(flow, tries):
-    model, how = WorldHost(flow).bind(**REMOVING), DecodingSettings(tries=tries)
+    model, how = WorldHost(flow).bind(REMOVING), DecodingSettings(tries=tries)
     up = climb(model, X0, InversionSettings())
     asked = watched(model)
     redraw(model, up, torch.ones_like(X0[:1, :1]), how, DRAWS)
@@ -201,7 +201,7 @@ def test_the_steps_of_a_look_are_counted_through():
     """The contrast; and of each draft its levels, the contrast on it, and the judging of several."""
     for images, drafts, total in ((FULL, 2, 2), (EMPTY, 0, 4), (EMPTY, 1, 4 + 8 + 4), (EMPTY, 2, 4 + 2 * (8 + 4 + 1))):
         told = []
-        model, how = WorldHost().bind(**ADDING), replace(LOOK, drafts=drafts)
+        model, how = WorldHost().bind(ADDING), replace(LOOK, drafts=drafts)
         look(model, X0[[images]], how, DRAWS, lambda done, total, x0, told=told: told.append((done, total)))
         assert [done for done, _ in told] == list(range(1, total + 1))
         assert told[-1][1] == (4 if images == FULL else total)  # it may end before all draws are taken
@@ -219,7 +219,7 @@ def test_a_look_ends_where_on_step_ends_it(done):
 
     host, before = WorldHost(), X0.clone()
     with pytest.raises(InterruptedError):
-        look(host.bind(**ADDING), X0, LOOK, DRAWS, stop)
+        look(host.bind(ADDING), X0, LOOK, DRAWS, stop)
     assert len(steps) == done and torch.equal(X0, before)
 
 
@@ -236,10 +236,10 @@ EVERYWHERE = torch.ones(1, 1, H, W)
 @flows
 @pytest.mark.parametrize("background", BACKGROUNDS)
 def test_a_draft_that_is_the_picture_is_none(flow, background):
-    model, how = WorldHost(flow).bind(**REMOVING), replace(DECODING, background=background)
+    model, how = WorldHost(flow).bind(REMOVING), replace(DECODING, background=background)
     up = climb(model, X0, InversionSettings())
     plain = redraw(model, up, mask_at(4), how, DRAWS)
-    assert torch.equal(redraw(model, up, mask_at(4), how, DRAWS, draft=X0), plain)
+    assert torch.equal(redraw(model, up, mask_at(4), how, DRAWS, change=0 * X0), plain)
     assert (plain - X0)[:, :, 6:10, 6:10].abs().mean() > 0.1
     if BACKGROUNDS[background].is_exact:
         elsewhere = (mask_at(4) == 0).expand_as(X0)
@@ -251,10 +251,10 @@ def test_a_draft_that_is_the_picture_is_none(flow, background):
 def test_decoding_goes_on_from_a_draft_over_the_picture_with_fresh_noise(flow, is_inverted):
     """By hand, from the noisiest level that is not above the middle, in one try: drafts were chosen from already."""
     host = WorldHost(flow)
-    model, sigmas = host.bind(**ADDING), levels_of_climb(host, InversionSettings())
+    model, sigmas = host.bind(ADDING), levels_of_climb(host, InversionSettings())
     trajectory = climb(model, X0, InversionSettings()) if is_inverted else Trajectory(X0[None], sigmas)
     change, mask = PLACES[[1, 1, 7]].float(), torch.maximum(mask_at(1), mask_at(7))
-    mended = redraw(model, trajectory, mask, DECODING, DRAWS, draft=X0 + change)
+    mended = redraw(model, trajectory, mask, DECODING, DRAWS, change=change)
 
     reached = [sigma for sigma in sigmas if sigma <= host.process.sigma_at(0.5)]
     below = Trajectory(X0[None], tuple(reached))
@@ -268,7 +268,7 @@ def test_decoding_goes_on_from_a_draft_over_the_picture_with_fresh_noise(flow, i
         process=host.process,
         draws=DRAWS,
         tries=1,
-        change=X0 + change - X0,
+        change=change,
     )
     assert torch.equal(mended, by_hand)
     elsewhere = (mask == 0).expand_as(X0)
@@ -281,10 +281,10 @@ def test_decoding_goes_on_from_a_draft_over_the_picture_with_fresh_noise(flow, i
 )
 def test_a_draft_is_entered_at_the_middle_or_at_the_top_of_a_shorter_way(steps, strength, entry):
     host, how = WorldHost(), InversionSettings(steps=steps, strength=strength)
-    model, sigmas = host.bind(**ADDING), levels_of_climb(host, how)
+    model, sigmas = host.bind(ADDING), levels_of_climb(host, how)
     asked = watched(model)
     one = replace(DECODING, tries=1, guidance=1.0)
-    redraw(model, Trajectory(X0[None], sigmas), EVERYWHERE, one, DRAWS, draft=X0 + PLACES[1].float())
+    redraw(model, Trajectory(X0[None], sigmas), EVERYWHERE, one, DRAWS, change=PLACES[[1] * 3].float())
     assert [sigma for _, _, sigma in asked] == list(reversed(sigmas[1 : entry + 1]))
 
 
@@ -292,13 +292,13 @@ def test_a_draft_is_entered_at_the_middle_or_at_the_top_of_a_shorter_way(steps, 
 @pytest.mark.parametrize("background", BACKGROUNDS)
 def test_a_mixed_batch_is_redrawn_as_if_each_were_alone(flow, background):
     """One with a draft, one without, and one with another draft."""
-    model, how = WorldHost(flow).bind(**ADDING), replace(DECODING, background=background)
-    drafts = X0 + torch.stack([PLACES[1], 0 * PLACES[1], PLACES[7]]).float()
+    model, how = WorldHost(flow).bind(ADDING), replace(DECODING, background=background)
+    changes = torch.stack([PLACES[1], 0 * PLACES[1], PLACES[7]]).float()
     masks = torch.cat([mask_at(1), mask_at(4), mask_at(7)])
-    together = redraw(model, climb(model, X0, InversionSettings()), masks, how, DRAWS, draft=drafts)
+    together = redraw(model, climb(model, X0, InversionSettings()), masks, how, DRAWS, change=changes)
     for i in MIXED:
         up = climb(model, X0[[i]], InversionSettings())
-        alone = redraw(model, up, masks[[i]], how, DRAWS, draft=drafts[[i]])
+        alone = redraw(model, up, masks[[i]], how, DRAWS, change=changes[[i]])
         assert torch.equal(alone, together[[i]])
 
 
@@ -307,7 +307,7 @@ def test_a_mixed_batch_is_redrawn_as_if_each_were_alone(flow, background):
 def test_guidance_is_on_where_there_is_more_noise_than_that(flow, above):
     host = WorldHost(flow)
     above = noise_ratio(host.process, host.sigmas(10)[4]) if above == "a level" else above
-    model = host.bind(**ADDING)
+    model = host.bind(ADDING)
     asked = watched(model)
     sigmas = levels_of_climb(host, InversionSettings())
     one = replace(DECODING, tries=1, background="noised", guided_above=above)
@@ -322,27 +322,27 @@ def test_a_flow_in_disguise_guides_and_mends_alike():
     """The same levels, guidance and tries, so the same latents."""
     found = []
     for flow in (False, True):
-        model = WorldHost(flow).bind(**ADDING)
+        model = WorldHost(flow).bind(ADDING)
         up = Trajectory(X0[None], levels_of_climb(model.host, InversionSettings()))
-        drafts = X0 + torch.stack([PLACES[1], 0 * PLACES[1], PLACES[7]]).float()
+        changes = torch.stack([PLACES[1], 0 * PLACES[1], PLACES[7]]).float()
         masks, how = torch.cat([mask_at(1), mask_at(4), mask_at(7)]), replace(DECODING, background="noised")
-        found.append(redraw(model, up, masks, how, DRAWS, draft=drafts))
+        found.append(redraw(model, up, masks, how, DRAWS, change=changes))
     torch.testing.assert_close(*found, rtol=1e-4, atol=1e-4)
 
 
 # ---- edit
 
 
-def seen_in(done: Edit) -> Look:
+def seen_in(done: Edited) -> Look:
     """What the texts said of the picture."""
-    assert done.look is not None
-    return done.look
+    assert done.looks[0] is not None
+    return done.looks[0]
 
 
 @flows
 def test_a_thing_is_added_in_one_place_and_nothing_else_changes(flow):
     host, original = WorldHost(flow), pictures(X0)[[EMPTY]]
-    done = edit(host, original, NONE, SOMEWHERE, how=HOW, seed=3)
+    done = edit(host, original, Edit(NONE, SOMEWHERE), how=HOW, seed=3)
     assert seen_in(done).kinds == ("addition",)
     assert torch.equal(done.picture[done.mask == 0], original[done.mask == 0])
     (place,) = places(host.encode(done.picture))
@@ -358,11 +358,11 @@ def test_what_an_addition_costs():
         stages[stage] = []
         return lambda done, total, x0: stages[stage].append((done, total))
 
-    edit(host, pictures(X0)[[EMPTY]], NONE, SOMEWHERE, how=HOW, seed=3, progress=progress)
+    edit(host, pictures(X0)[[EMPTY]], Edit(NONE, SOMEWHERE), how=HOW, seed=3, progress=progress)
     assert list(stages) == ["mask", "decode"]
     assert stages["decode"] == [(i, 5) for i in range(1, 6)]
     everything = host.evaluations
-    look(host.bind(**ADDING), X0[[EMPTY]], LOOK, Draws.of(3))
+    look(host.bind(ADDING), X0[[EMPTY]], LOOK, Draws.of(3))
     guided = sum(sigma > 0.6 for sigma in host.sigmas(10)[1:6])
     assert everything - (host.evaluations - everything) == 5 + guided
 
@@ -370,17 +370,19 @@ def test_what_an_addition_costs():
 @flows
 def test_a_mixed_batch_is_edited_as_if_each_were_alone(flow):
     original = pictures(X0)
-    together = edit(WorldHost(flow), original, NONE, SOMEWHERE, how=HOW, seed=3)
+    together = edit(WorldHost(flow), original, Edit(NONE, SOMEWHERE), how=HOW, seed=3)
     assert set(seen_in(together).kinds) == {"object", "addition"}
     for i in MIXED:
-        alone = edit(WorldHost(flow), original[[i]], NONE, SOMEWHERE, how=HOW, seed=3)
+        alone = edit(WorldHost(flow), original[[i]], Edit(NONE, SOMEWHERE), how=HOW, seed=3)
         assert torch.equal(alone.mask, together.mask[[i]]) and torch.equal(alone.picture, together.picture[[i]])
 
 
 def test_a_flow_in_disguise_makes_the_same_edit_with_drafts():
     """But the inversion of what is no addition: one explicit step is not the same map in a flow."""
     how = replace(HOW, decoding=replace(DECODING, background="noised"))
-    ours, theirs = (edit(WorldHost(flow), pictures(X0), NONE, SOMEWHERE, how=how, seed=3) for flow in (False, True))
+    ours, theirs = (
+        edit(WorldHost(flow), pictures(X0), Edit(NONE, SOMEWHERE), how=how, seed=3) for flow in (False, True)
+    )
     assert seen_in(theirs).kinds == seen_in(ours).kinds
     assert torch.equal(theirs.mask, ours.mask)
     torch.testing.assert_close(theirs.picture, ours.picture, rtol=0, atol=1e-3)
@@ -392,7 +394,7 @@ def test_the_mask_of_what_is_added_follows_the_edges_of_the_draft():
     host, grain = WorldHost(), torch.rand(3, H * CELL, W * CELL, 3, generator=torch.Generator().manual_seed(0))
     original = 0.9 * pictures(X0) + 0.1 * grain  # which no latent holds
     how = MaskSettings(LOOK, CutSettings("otsu", 0.6), Refinement(edge_snap="guided"))
-    mask, seen = find_mask(host, original, NONE, SOMEWHERE, how=how, seed=3)
+    mask, seen = find_mask(host, original, Edit(NONE, SOMEWHERE), how=how, seed=3)
     drafted = host.decode(seen.draft)
     assert torch.equal(mask[[EMPTY, 2]], mask_of(seen.heatmap[[EMPTY, 2]], drafted[[EMPTY, 2]], how))
     assert torch.equal(mask[[FULL]], mask_of(seen.heatmap[[FULL]], original[[FULL]], how))
@@ -405,13 +407,13 @@ def test_the_mask_of_an_edit_is_what_was_found_and_what_changed_in_the_room_arou
     """By hand, from a mask that was found too small."""
     host, original = WorldHost(), pictures(X0)
     how = replace(HOW, mask=MaskSettings(LOOK, refinement=Refinement(grow=-5)), room=room)
-    found, seen = find_mask(host, original, NONE, SOMEWHERE, how=how.mask, seed=3)
-    done = edit(host, original, NONE, SOMEWHERE, how=how, seed=3)
+    found, seen = find_mask(host, original, Edit(NONE, SOMEWHERE), how=how.mask, seed=3)
+    done = edit(host, original, Edit(NONE, SOMEWHERE), how=how, seed=3)
     assert torch.equal(seen_in(done).heatmap, seen.heatmap) and torch.equal(seen_in(done).draft, seen.draft)
 
-    model, x0, roomy = host.bind(**ADDING), host.encode(original), give_room(found, room)
+    model, x0, roomy = host.bind(ADDING), host.encode(original), give_room(found, room)
     planes = cells(roomy, (H, W), soft=True)[:, None]
-    latent = redraw(model, climb(model, x0, how.inversion), planes, DECODING, DRAWS, draft=seen.draft)
+    latent = redraw(model, climb(model, x0, how.inversion), planes, DECODING, DRAWS, change=seen.draft - x0)
     edited = fit_seam(original, host.decode(latent), roomy, how.seam)
     mask = tighten(found, roomy, original, edited) if room else found
     assert torch.equal(done.mask, mask) and torch.equal(done.picture, paste(original, edited, mask, how.rim))
@@ -432,10 +434,10 @@ def test_a_mask_of_ones_own_is_used_as_it_is_without_room_or_draft(background, r
 
     def edited(how, **more):
         there: Any = Somewhere(PLACES[[1]])
-        return edit(WorldHost(), original, NONE, there, mask=mask, how=how, seed=3, **more)
+        return edit(WorldHost(), original, Edit(NONE, there, mask=mask), how=how, seed=3, **more)
 
     done = edited(how, progress=progress)
-    assert done.mask is mask and done.look is None
+    assert torch.equal(done.mask, mask) and done.looks == (None,)
     assert stages == (["decode"] if background == "noised" else ["invert", "decode"])
     outside = (mask == 0).expand(3, -1, -1)
     assert torch.equal(done.picture[outside], original[outside])
@@ -452,7 +454,7 @@ def test_an_edit_can_be_interrupted_in_a_draft_and_run_again():
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        edit(WorldHost(), original, NONE, SOMEWHERE, how=HOW, progress=lambda stage: on_step)
+        edit(WorldHost(), original, Edit(NONE, SOMEWHERE), how=HOW, progress=lambda stage: on_step)
     assert torch.equal(original, before)
-    whole, again = (edit(WorldHost(), original, NONE, SOMEWHERE, how=HOW) for _ in range(2))
+    whole, again = (edit(WorldHost(), original, Edit(NONE, SOMEWHERE), how=HOW) for _ in range(2))
     assert torch.equal(whole.picture, again.picture) and torch.equal(whole.mask, again.mask)

@@ -12,7 +12,7 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file
 
 from diffedit_core.draws import Draws
-from diffedit_core.editing import edit, find_mask
+from diffedit_core.editing import Edit, edit, find_mask
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import iou
 from diffedit_core.pictures import from_bytes, to_pil
@@ -88,8 +88,8 @@ def test_the_default_settings_solve_held_out_tasks(pipe):
         for kind in ("colour", "shape", "both", "object"):
             asked = task(seed, kind)
             picture = torch.from_numpy(asked.image)[None].float() / 255
-            done = edit(host, picture, asked.source, asked.target)
-            found, _ = find_mask(host, picture, asked.source, asked.target)
+            done = edit(host, picture, Edit(asked.source, asked.target))
+            found, _ = find_mask(host, picture, Edit(asked.source, asked.target))
             overlaps.append(float(iou(found, torch.from_numpy(asked.region)[None])))
             successes.append(judge(asked, np.asarray(to_pil(done.picture))))
             outside = (done.mask == 0)[..., None].expand_as(picture)
@@ -102,7 +102,7 @@ def test_it_tells_what_kind_of_edit_a_held_out_task_is(pipe):
     for seed in HELD_OUT_SEEDS[40:43]:
         for kind in KINDS:
             asked = task(seed, kind)
-            model = host.bind(source=asked.source, target=asked.target)
+            model = host.bind({"source": asked.source, "target": asked.target})
             (told,) = look(model, host.encode(from_bytes(asked.image)[None]), how, Draws.of(0)).kinds
             right.append(told == {"ground": "area", "addition": "addition"}.get(kind, "object"))
     assert np.mean(right) >= 0.85
@@ -113,7 +113,7 @@ def test_it_adds_what_the_text_asks_for_somewhere_and_touches_nothing_else(pipe)
     for seed in HELD_OUT_SEEDS[:4]:
         asked = task(seed, "addition")
         picture = from_bytes(asked.image)[None]
-        done = edit(host, picture, asked.source, asked.target, how=PRESETS["fast"].settings)
+        done = edit(host, picture, Edit(asked.source, asked.target), how=PRESETS["fast"].settings)
         successes.append(judge(asked, np.asarray(to_pil(done.picture))))
         outside = (done.mask == 0)[..., None].expand_as(picture)
         assert torch.equal(done.picture[outside], picture[outside])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -147,23 +147,31 @@ class WorldHost:
         pixels = latent.repeat_interleave(CELL, -2).repeat_interleave(CELL, -1)
         return (pixels.movedim(1, -1) / 2 + 0.5).clamp(0, 1).float()
 
-    def bind(self, **texts) -> WorldModel:
-        return WorldModel(self, {role: world for role, world in texts.items() if world != ""})
+    def bind(self, *edits) -> WorldModel:
+        return WorldModel(self, [{role: world for role, world in texts.items() if world != ""} for texts in edits])
 
 
 @dataclass
 class WorldModel:
     host: WorldHost
-    worlds: dict[str, Any]  # by role; without a text it is N(0, 0.3^2)
+    worlds: list[dict[str, Any]]  # of each edit, by role; without a text it is N(0, 0.3^2)
+    chosen: tuple[int, ...] = (0,)
     chunk: int = 1
 
     def __post_init__(self) -> None:
         self.process, self.sigmas = self.host.process, self.host.sigmas
 
+    def of(self, *edits: int) -> WorldModel:
+        return replace(self, chosen=edits)
+
     def predict(self, role: str, x: Tensor, sigma: float) -> Tensor:
-        world = self.worlds.get(role, Gaussian(0.3))
         self.host.evaluations += len(x)
-        return (AsFlow(world) if self.host.is_flow else world).denoise(x.double(), sigma).to(x)
+        found = torch.empty_like(x)
+        for row, edit in enumerate(self.chosen):
+            world = self.worlds[edit].get(role, Gaussian(0.3))
+            rows = slice(row, None, len(self.chosen))
+            found[rows] = (AsFlow(world) if self.host.is_flow else world).denoise(x[rows].double(), sigma).to(x)
+        return found
 
     def denoiser(self, role: str, guidance: float = 1.0):
         def denoise(x: Tensor, sigma: float) -> Tensor:

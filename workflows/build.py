@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ INPAINTING = ("webui/stable-diffusion-inpainting", "sd-v1-5-inpainting.safetenso
 SDXL = ("stabilityai/stable-diffusion-xl-base-1.0", "sd_xl_base_1.0.safetensors")
 PICTURE = "example.png"  # comes with every ComfyUI: a drawing of a girl in a pink dress
 SOURCE, TARGET = "a drawing of a girl in a pink dress", "a drawing of a girl in a blue dress"
+ALSO = ("a drawing of a girl with yellow hair", "a drawing of a girl with red hair")
 BLUE, GREEN, AMBER, VIOLET = "#3f789e", "#8a8", "#b58b2a", "#666"
 
 
@@ -38,6 +39,16 @@ class Start:
     target: Socket
     negative: Socket
     latent: Socket
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an edit belongs, in the whole picture."""
+
+    mask: Socket
+    heatmap: Socket
+    draft: Socket
+    nodes: list[Node]
 
 
 def demo() -> Graph:
@@ -93,7 +104,33 @@ def fast_diffedit() -> Graph:
     return graph
 
 
-GRAPHS = (demo, diffedit, fast_diffedit, mask_only, diffedit_sdxl)
+def two_edits() -> Graph:
+    graph = Graph("two_edits", "Two edits of one picture, each with texts and a mask of its own (SD1.5).")
+    start = _start(graph, SD15, "SD1.5, or any checkpoint made from it.")
+    source, target = (
+        _text(graph, start.clip, f"Second edit: {title}", text, column=2)
+        for title, text in zip(("what is there", "what should be there"), ALSO, strict=True)
+    )
+    second = replace(start, source=source, target=target)
+    found, other = (
+        _found_and_cut(graph, each, title=f"DiffEdit Mask: {place} edit")
+        for place, each in (("first", start), ("second", second))
+    )
+    more = graph.add(
+        "DiffEdit_Edit", 3, mask=other.mask, target=target, source=source, draft=other.draft, heatmap=other.heatmap
+    )
+    closer = _closer(graph, start, found, edits=more["edits"], cut_outs="one a picture")
+    note = graph.note(3, notes.TWO_EDITS, title="Two edits", height=260)
+    nodes = [source.node, target.node, *found.nodes, *other.nodes, more, closer, note]
+    graph.group("2  Where each edit belongs", GREEN, nodes)
+    inverting, denoising = {"steps": 25, "strength": 0.8}, {"tries": 1, "edits": closer["edits"]}
+    latent = _edit(graph, start, closer, inverting=inverting, denoising=denoising)
+    pasted = _finish(graph, start, latent, closer, mask=latent.node["mask"], room=EditSettings().room)
+    graph.group("4  Everything else stays", VIOLET, pasted)
+    return graph
+
+
+GRAPHS = (demo, diffedit, fast_diffedit, mask_only, diffedit_sdxl, two_edits)
 
 
 def _whole(graph: Graph, checkpoint: tuple[str, str], about: str) -> Graph:
@@ -141,22 +178,31 @@ def _focus(graph: Graph, column: int, model: Socket, picture: Socket, *, title: 
 
 def _mask(graph: Graph, start: Start) -> Node:
     """Where the edit belongs: a cut-out, its mask, the draft of it, and the way back."""
-    found = _find(graph, "DiffEdit_DiffEditMask", start, negative=start.negative)
+    found = _found_and_cut(graph, start)
+    closer = _closer(graph, start, found)
+    note = graph.note(3, notes.CUTTING, title="The mask", height=350)
+    graph.group("2  Where the two texts differ", GREEN, [*found.nodes, closer, note])
+    return closer
+
+
+def _found_and_cut(graph: Graph, start: Start, title: str | None = None) -> Place:
+    found = _find(graph, "DiffEdit_DiffEditMask", start, title, negative=start.negative)
     seen = graph.add("VAEDecode", 3, title="The picture, or a draft of it", samples=found["draft"], vae=start.vae)
     how = EditSettings().mask
     knobs = {"rule": how.cut.rule, "edge_snap": how.refinement.edge_snap}
     refined = _refine(graph, 3, found["heatmap"], seen["IMAGE"], title="Cut and refine the mask", **knobs)
+    return Place(refined["mask"], found["heatmap"], found["draft"], [found, seen, refined])
+
+
+def _closer(graph: Graph, start: Start, found: Place, **more: Any) -> Node:
     texts = {"vae": start.vae, "source": start.source, "target": start.target}
-    given = {"mask": refined["mask"], "draft": found["draft"], **texts}
-    closer = _focus(graph, 3, start.model, start.picture, title="Look closer", **given)
-    note = graph.note(3, notes.CUTTING, title="The mask", height=350)
-    graph.group("2  Where the two texts differ", GREEN, [found, seen, refined, closer, note])
-    return closer
+    given = {"mask": found.mask, "draft": found.draft, **texts, **more}
+    return _focus(graph, 3, start.model, start.picture, title="Look closer", **given)
 
 
-def _find(graph: Graph, kind: str, start: Start, **more: Socket) -> Node:
+def _find(graph: Graph, kind: str, start: Start, title: str | None = None, **more: Socket) -> Node:
     texts: dict[str, Any] = {"source": start.source, "target": start.target, **more}
-    return graph.add(kind, 2, height=240, model=start.model, latent=start.latent, **texts)
+    return graph.add(kind, 2, title=title, height=240, model=start.model, latent=start.latent, **texts)
 
 
 def _refine(graph: Graph, column: int, mask: Socket, picture: Socket, *, title: str, **knobs: Any) -> Node:
@@ -213,7 +259,16 @@ def _fill(graph: Graph, start: Start, place: Node) -> Socket:
     return sampled["LATENT"]
 
 
-def _finish(graph: Graph, start: Start, latent: Socket, place: Node, *, room: int = 0, **caption: Any) -> list[Node]:
+def _finish(
+    graph: Graph,
+    start: Start,
+    latent: Socket,
+    place: Node,
+    *,
+    room: int = 0,
+    mask: Socket | None = None,
+    **caption: Any,
+) -> list[Node]:
     """Decoded, with the original pixels put back, saved and shown. What changed in the room around the mask is kept."""
     column = 5
     decoded = graph.add("VAEDecode", column, samples=latent, vae=start.vae)
@@ -222,7 +277,7 @@ def _finish(graph: Graph, start: Start, latent: Socket, place: Node, *, room: in
         "DiffEdit_PasteBack",
         column,
         edited=decoded["IMAGE"],
-        mask=place["mask"],
+        mask=mask or place["mask"],
         way_back=place["way back"],
         room=room,
         **original,

@@ -43,6 +43,15 @@ added, it makes a draft of it first, and the mask is cut around the new thing in
 If the picture is large, **Look closer** cuts out what the mask holds, and finds the mask there again, in more detail. \
 It says on the node what it shows."""
 
+TWO_EDITS = """Each edit has its own two texts, finds its own mask, and is drawn as if it were the only one. \
+**One More Edit** hands the second to Masked Denoise; chain more of these nodes for more edits.
+
+- Let each pair of texts speak of its own edit alone.
+- Where the masks meet, the edit with the stronger heat has the place; **overlap** in Masked Denoise can mix them.
+- A mask that you draw yourself works too: connect it instead of Mask Refine's.
+- If one edit takes something that it should not, connect a text that names it to **keep** in its DiffEdit Mask: \
+*a straw hat*."""
+
 GROWING = """An inpainting checkpoint likes a generous mask: it only sees what is around it.
 
 - too small: raise **grow**

@@ -29,13 +29,15 @@ SCENES = {  # kind and seed
     "diffedit_sdxl": ("object", 14),
     "fast_diffedit": ("both", 4),
     "mask_only": ("colour", 0),
+    "two_edits": ("colour", 7),
 }
+SECOND = ("a green star", "a blue heart")  # what else changes in the scene of two_edits
 Graph = dict[str, dict[str, Any]]
 
 
 def graph_of(name: str) -> Graph:
     """The demo graph with this thumbnail's scene, and nodes 90.. that save what it shows."""
-    graph = json.loads((HERE / "api" / "demo.json").read_text(encoding="utf-8"))
+    graph = _api("demo")
     kind, seed = SCENES[name]
     find, cut = the(graph, "DiffEdit_DiffEditMask"), the(graph, "DiffEdit_MaskRefine")
     graph[the(graph, "DiffEdit_DemoScene")]["inputs"] |= {"kind": kind, "seed": seed}
@@ -58,12 +60,41 @@ def graph_of(name: str) -> Graph:
     return graph
 
 
+def two_edits() -> Graph:
+    """That graph itself, with the demo's model and scene."""
+    graph, (kind, seed) = _api("two_edits"), SCENES["two_edits"]
+    demo = _api("demo")
+    demo[the(demo, "DiffEdit_DemoScene")]["inputs"] |= {"kind": kind, "seed": seed}
+    graph[the(graph, "CheckpointLoaderSimple")] = demo[the(demo, "DiffEdit_DemoModel")]
+    scene = the(graph, "LoadImage")
+    graph[scene] = demo[the(demo, "DiffEdit_DemoScene")]
+    first, second = (graph[number]["inputs"] for number in all_of(graph, "DiffEdit_DiffEditMask"))
+    graph[first["source"][0]]["inputs"]["text"] = [scene, 1]
+    graph[first["target"][0]]["inputs"]["text"] = [scene, 2]
+    graph[second["source"][0]]["inputs"]["text"] = [scene, 1]
+    replaced = {"string": [scene, 1], "find": SECOND[0], "replace": SECOND[1]}
+    graph["98"] = {"class_type": "StringReplace", "inputs": replaced}
+    graph[second["target"][0]]["inputs"]["text"] = ["98", 0]
+    graph[the(graph, "DiffEdit_DDIMInvert")]["inputs"] |= {"steps": 10, "strength": 0.9}
+    graph[the(graph, "DiffEdit_MaskedDenoise")]["inputs"]["tries"] = 2
+    graph["90"] = {"class_type": "PreviewImage", "inputs": {"images": [scene, 0]}}
+    return graph
+
+
+def _api(name: str) -> Graph:
+    return json.loads((HERE / "api" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def all_of(graph: Graph, kind: str) -> list[str]:
+    return [number for number, node in graph.items() if node["class_type"] == kind]
+
+
 def the(graph: Graph, kind: str) -> str:
     return next(number for number, node in graph.items() if node["class_type"] == kind)
 
 
 def thumbnail(name: str, address: str) -> Image.Image:
-    graph = graph_of(name)
+    graph = two_edits() if name == "two_edits" else graph_of(name)
     outputs = run(copy.deepcopy(graph), address)
 
     def shown(number: str) -> Tensor:
@@ -76,6 +107,9 @@ def thumbnail(name: str, address: str) -> Image.Image:
     if name == "mask_only":
         masks = [overlay(picture, shown(number)[..., 0]) for number in ("95", "96", "97")]
         return square([picture, *masks])
+    if name == "two_edits":
+        masks = [overlay(picture, shown(number)[..., 0]) for number in all_of(graph, "DiffEdit_MaskRefine")]
+        return square([picture, *masks, shown(the(graph, "SaveImage"))])
     cut = shown(the(graph, "DiffEdit_MaskRefine"))[..., 0]
     return square([picture, heat(shown("92")[..., 0]), overlay(picture, cut), shown(the(graph, "SaveImage"))])
 

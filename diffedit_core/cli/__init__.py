@@ -17,6 +17,7 @@ from .. import __version__
 from ..focus import Focus
 from ..settings import BALANCED, PRESETS, EditSettings, MaskSettings
 from . import commands
+from .asked import OWN
 from .flags import add_flags
 
 
@@ -57,6 +58,10 @@ def _in_words(report: Mapping[str, Any]) -> str:
     total = seconds.pop("total")
     stages = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
     lines = [*report.get("findings", [])]
+    edits = report.get("edits", [])
+    for number, said in enumerate(edits, start=1):
+        count = f"edit {number}, {100 * said['coverage']:.1f} %: " if len(edits) > 1 else ""
+        lines += [f"{count}{said.get('finding', 'in the mask that was given')}"] if count or "finding" in said else []
     for part in report.get("cut_outs", []):
         lines.append("edited {width}x{height} pixels at {left}, {top}, {scale:.2f} of them as one".format(**part))
     if "coverage" in report:
@@ -70,7 +75,8 @@ class _Parser(ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message} (see {self.prog} --help)")
+        hint = "; name it first, before the flags" if message.endswith("IMAGE") else ""  # --edit takes what follows it
+        raise ValueError(f"{message}{hint} (see {self.prog} --help)")
 
 
 def _parser() -> ArgumentParser:
@@ -87,6 +93,13 @@ def _parser() -> ArgumentParser:
 
 def _edit_parser(parser: ArgumentParser) -> None:
     _picture_flags(parser, output="the edited picture [IMAGE-edited.png beside IMAGE]")
+    parser.add_argument(
+        "--edit",
+        action="append",
+        nargs="+",
+        metavar=("SOURCE TARGET", "NAME=VALUE"),
+        help="one of several edits, all done at once; its own " + ", ".join(OWN) + " may follow",
+    )
     _text(parser, "--inversion-text", "the text to invert under [none]")
     _file(parser, "--mask", "edit here, white on black, instead of finding a mask")
     _file(parser, "--save-mask", "also write the mask")
@@ -116,6 +129,7 @@ def _picture_flags(parser: ArgumentParser, output: str) -> None:
     _text(parser, "--source", "what the picture shows; give several wordings to average them")
     _text(parser, "--target", "what it should show; give several wordings to average them")
     _text(parser, "--negative", "what guidance leads away from [nothing]")
+    parser.add_argument("--keep", metavar="TEXT", help="names what the edit must not touch [nothing]")
     parser.add_argument("--model", metavar="PATH", help="a folder in the diffusers layout, a name on the hub, or: demo")
     _file(parser, "--output", output, "-o")
     _file(parser, "--panels", "also write input, mask and result side by side")

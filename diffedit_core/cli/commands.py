@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,24 +13,24 @@ from torch import Tensor
 
 from ..closeup import is_focused
 from ..decoding import BACKGROUNDS
-from ..editing import edit, find_mask
+from ..editing import Edit, edit, find_mask
 from ..focus import Focus, View
+from ..host import Text
 from ..hosts.diffusers import DiffusersHost, be_quiet
 from ..kinds import in_words
-from ..masks import coverage
+from ..masks import coverage, union
 from ..pictures import Margin, to_pil
-from ..refine import Refinement, refine
-from ..settings import BALANCED, FASTDIFFEDIT, PRESETS, ContrastSettings, EditSettings, MaskSettings
+from ..refine import Refinement
+from ..settings import BALANCED, FASTDIFFEDIT, PRESETS, SEVERAL, ContrastSettings, EditSettings, MaskSettings
 from ..sheets import framed, overlay, panels
 from ..stages import Look
 from ..toybox import weights
+from .asked import edits_of, is_all_given, masks_of, texts_of
 from .demo import show
-from .files import Opened, beside, open_mask, open_picture, planned, save, save_heatmap
+from .files import Opened, beside, open_picture, planned, save, save_heatmap
 from .flags import from_flags
 from .reporting import Watch
 from .unused import check_edit, check_mask
-
-logger = logging.getLogger(__name__)
 
 DTYPES = {"float32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 NAME_A_MODEL = (
@@ -42,29 +41,25 @@ NAME_A_MODEL = (
 
 def run_edit(args: Namespace) -> dict[str, Any]:
     opened, how = open_picture(args.image), from_flags(args, _preset(args))
-    if args.mask:  # it stays as it is, unless a flag says otherwise
-        refinement = from_flags(args, Refinement(), "refine-")
-        how = replace(how, mask=MaskSettings(ContrastSettings(drafts=0), refinement=refinement))
-    source, target = _texts(args, args.mask is None or BACKGROUNDS[how.decoding.background].needs_source)
-    check_edit(args, how)
-    mask = _given_mask(args, opened, how.mask.refinement)
+    drawn = from_flags(args, Refinement(), "refine-")  # a mask from a file stays as it is, unless a flag says otherwise
+    if is_all_given(args):
+        how = replace(how, mask=MaskSettings(ContrastSettings(drafts=0), refinement=drawn))
+    edits = edits_of(args, opened, drawn, BACKGROUNDS[how.decoding.background].needs_source)
+    check_edit(args, how, edits)
     wanted = {
         "picture": args.output or beside(args.image, "edited"),
         "mask": args.save_mask,
         "heatmap": args.save_heatmap,
         "panels": args.panels,
     }
-    paths = planned(wanted, [args.image, args.mask], opened.size)
+    paths = planned(wanted, [args.image, *masks_of(args)], opened.size)
     with Watch().running() as watch:
         host = _host(args, watch)
         done = edit(
             host,
             opened.picture,
-            source,
-            target,
-            negative=args.negative or "",
+            edits,
             inversion=args.inversion_text or "",
-            mask=mask,
             how=how,
             seed=args.seed,
             progress=watch.progress,
@@ -73,11 +68,13 @@ def run_edit(args: Namespace) -> dict[str, Any]:
         save(opened.edited(done.picture, done.mask), paths["picture"], opened.profile)
         margin = _margin(host, opened, how.focus)
         views = done.views[0] if done.views else ()
-        _save_findings(paths, opened, done.mask, done.look, margin, {target[0]: done.picture}, views)
+        result = {", ".join(_texts(asked.target)[0] for asked in edits): done.picture}
+        _save_findings(paths, opened, done.mask, done.looks, margin, result, views)
+    said = [_said(*each, how.mask.contrast.may_draft) for each in zip(edits, done.masks, done.looks, strict=True)]
     return {
         "command": "edit",
-        **_facts(args, opened, done.mask, done.look, how.mask.contrast.may_draft),
-        **({"cut_outs": [_said(view) for view in views]} if views else {}),
+        **_facts(args, opened, done.mask, said),
+        **({"cut_outs": [_place(view) for view in views]} if views else {}),
         **_costs(watch, paths),
     }
 
@@ -85,7 +82,7 @@ def run_edit(args: Namespace) -> dict[str, Any]:
 def run_mask(args: Namespace) -> dict[str, Any]:
     opened, how = open_picture(args.image), from_flags(args, _preset(args).mask)
     focus = from_flags(args, Focus())
-    source, target = _texts(args)
+    asked = Edit(*texts_of(args), args.negative or "", args.keep or "")
     check_mask(args, how, focus)
     wanted = {
         "mask": args.output or beside(args.image, "mask"),
@@ -95,12 +92,12 @@ def run_mask(args: Namespace) -> dict[str, Any]:
     paths = planned(wanted, [args.image], opened.size)
     with Watch().running() as watch:
         host = _host(args, watch)
-        texts = {"source": source, "target": target, "negative": args.negative or ""}
-        asked = {"how": how, "focus": focus, "seed": args.seed}
-        mask, look = find_mask(host, opened.picture, **texts, **asked, progress=watch.progress)
+        given = {"how": how, "focus": focus, "seed": args.seed}
+        mask, look = find_mask(host, opened.picture, asked, **given, progress=watch.progress)
         watch.begin("write")
-        _save_findings(paths, opened, mask, look, _margin(host, opened, focus), {})
-    return {"command": "mask", **_facts(args, opened, mask, look, how.contrast.may_draft), **_costs(watch, paths)}
+        _save_findings(paths, opened, mask, [look], _margin(host, opened, focus), {})
+    said = [_said(asked, mask, look, how.contrast.may_draft)]
+    return {"command": "mask", **_facts(args, opened, mask, said), **_costs(watch, paths)}
 
 
 def run_demo(args: Namespace) -> dict[str, Any]:
@@ -127,31 +124,11 @@ def _costs(watch: Watch, paths: dict[str, Path]) -> dict[str, Any]:
 def _preset(args: Namespace) -> EditSettings:
     if args.fastdiffedit and args.preset:
         raise ValueError("--preset and --fastdiffedit exclude each other; give one of them")
-    return FASTDIFFEDIT if args.fastdiffedit else PRESETS[args.preset or BALANCED].settings
-
-
-def _texts(args: Namespace, needs_source: bool = True) -> tuple[list[str], list[str]]:
-    """An empty source is the paper's empty reference. An empty target says nothing."""
-    if not args.target or not all(text.strip() for text in args.target):
-        raise ValueError("--target is missing or empty; say what the picture should show")
-    if needs_source and not args.source:
-        raise ValueError('--source is missing; say what the picture shows now, or --source "" to leave it open')
-    if needs_source and not all(text.strip() for text in args.source):
-        logger.warning("the source text is empty, so the mask will be whatever the target text names")
-    return args.source or [""], args.target
-
-
-def _given_mask(args: Namespace, opened: Opened, how: Refinement) -> Tensor | None:
-    if args.mask is None:
-        return None
-    mask = open_mask(args.mask)
-    if mask.shape[1:] != opened.size:
-        (height, width), (mask_height, mask_width) = opened.size, mask.shape[1:]
-        raise ValueError(
-            f"the mask {args.mask} is {mask_width}x{mask_height} but the picture {args.image} is {width}x{height}; "
-            "draw the mask on this picture"
-        )
-    return refine(mask, how, picture=opened.picture)
+    if args.fastdiffedit:
+        return FASTDIFFEDIT
+    if args.preset is None and len(getattr(args, "edit", None) or ()) > 1:
+        return SEVERAL
+    return PRESETS[args.preset or BALANCED].settings
 
 
 def _where(args: Namespace) -> tuple[torch.device, torch.dtype]:
@@ -180,15 +157,16 @@ def _save_findings(
     paths: dict[str, Path],
     opened: Opened,
     mask: Tensor,
-    look: Look | None,
+    looks: Sequence[Look | None],
     margin: Margin,
     result: dict[str, Tensor],
     views: Sequence[View] = (),
 ) -> None:
     if "mask" in paths:
         save(to_pil(mask), paths["mask"])
-    if "heatmap" in paths and look:
-        save_heatmap(look.heatmap, paths["heatmap"], margin)
+    heatmaps = [look.heatmap for look in looks if look]
+    if "heatmap" in paths and heatmaps:
+        save_heatmap(union(heatmaps), paths["heatmap"], margin)
     if "panels" in paths:
         shown = framed(overlay(opened.picture, mask.to(opened.picture)), [view.corners for view in views])
         pictures = {"input": opened.picture, "mask": shown, **result}
@@ -200,23 +178,32 @@ def _margin(host: DiffusersHost, opened: Opened, focus: Focus) -> Margin:
     return Margin.around(opened.picture, 1 if is_focused(host, opened.picture, focus) else host.multiple)
 
 
-def _said(view: View) -> dict[str, Any]:
+def _place(view: View) -> dict[str, Any]:
     """Where a cut-out is, in pixels of the picture, and how many of them the model saw as one."""
     place = {"left": view.left, "top": view.top, "width": view.width, "height": view.height}
     return {**place, "scale": round(view.scale, 4)}
 
 
-def _facts(args: Namespace, opened: Opened, mask: Tensor, look: Look | None, may_draft: bool) -> dict[str, Any]:
+def _said(asked: Edit, mask: Tensor, look: Look | None, may_draft: bool) -> dict[str, Any]:
+    """What was asked for, and what the model made of it."""
+    texts = {"source": asked.source, "target": asked.target, "coverage": round(float(coverage(mask)), 6)}
+    if look is None:
+        return texts
+    found = {"kind": look.kinds[0], "agreement": round(float(look.agreement[0]), 4)}
+    return {**texts, **found, "finding": in_words(look.kinds, look.agreement, may_draft)}
+
+
+def _facts(args: Namespace, opened: Opened, mask: Tensor, edits: Sequence[dict[str, Any]]) -> dict[str, Any]:
     height, width = opened.size
-    said: dict[str, Any] = {}
-    if look:
-        said = {"kind": look.kinds[0], "agreement": round(float(look.agreement[0]), 4)}
-        said["findings"] = [in_words(look.kinds, look.agreement, may_draft)]
     return {
         "image": str(args.image),
         "model": args.model,
         "seed": args.seed,
         "size": [width, height],
         "coverage": round(float(coverage(mask)), 6),
-        **said,
+        "edits": list(edits),
     }
+
+
+def _texts(text: Text) -> list[str]:
+    return [text] if isinstance(text, str) else [str(each) for each in text]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import toybox
-from ..editing import edit
+from ..editing import Edit, edit
 from ..hosts.diffusers import DiffusersHost
 from ..kinds import in_words
 from ..masks import iou
@@ -29,20 +29,21 @@ def show(
     host = DiffusersHost.from_pretrained(toybox.weights(), device, dtype)
     watch.count = lambda: host.evaluations
     watch.begin("encode")
-    done = edit(host, picture, asked.source, asked.target, seed=seed, progress=watch.progress)
+    done = edit(host, picture, Edit(asked.source, asked.target), seed=seed, progress=watch.progress)
     watch.begin("judge")
-    assert done.look  # a mask was sought
+    (look,) = done.looks
+    assert look  # a mask was sought
     facts = {
         "scene": scene,
         "kind": kind,
         "source": asked.source,
         "target": asked.target,
         "iou": round(float(iou(done.mask.cpu(), torch.from_numpy(asked.region)[None])), 4),
-        "found": done.look.kinds[0],
+        "found": look.kinds[0],
         "success": toybox.judge(asked, to_bytes(done.picture[0])),
     }
     pictures = {"input": picture, "mask": overlay(picture, done.mask.to(picture)), "result": done.picture}
-    said = in_words(done.look.kinds, done.look.agreement, may_draft=True)
+    said = in_words(look.kinds, look.agreement, may_draft=True)
     verdict = "shows" if facts["success"] else "does not show"
     score = f"mask IoU with the truth {facts['iou']:.2f}; the result {verdict} what was asked for"
     return pictures, {**facts, "findings": [f"from  {asked.source}", f"to    {asked.target}", said, score]}

@@ -6,15 +6,17 @@ import bisect
 import logging
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..batches import in_turn
 from ..denoiser import Denoise, DenoisePair, Diffusion
-from ..host import Role, Text
+from ..host import Role, Text, Texts
 
 logger = logging.getLogger(__name__)
 
@@ -113,8 +115,8 @@ class DiffusersHost:
         mask = tokens.attention_mask.to(self.device) if attention else None
         return self.text_encoder(ids, attention_mask=mask)[0].mean(0, keepdim=True).to(self.unet.dtype)
 
-    def bind(self, *, source: Text = "", target: Text = "", negative: Text = "", inversion: Text = "") -> BoundTexts:
-        return BoundTexts(self, {"source": source, "target": target, "negative": negative, "inversion": inversion})
+    def bind(self, *edits: Texts) -> BoundTexts:
+        return BoundTexts(self, edits or ({},))
 
     @torch.no_grad()
     def predict(self, x: Tensor, sigma: float, embeddings: Sequence[Tensor]) -> list[Tensor]:
@@ -138,18 +140,30 @@ class DiffusersHost:
         return above - 1 if nearer_below else above
 
 
+@dataclass(frozen=True)
 class BoundTexts:
-    """The host's denoisers with the texts of an edit. A text is embedded when it is first asked for."""
+    """The host's denoisers with the texts of the edits. A text is embedded when it is first asked for, and once."""
 
-    def __init__(self, host: DiffusersHost, texts: Mapping[Role, Text]) -> None:
-        self.host, self.texts = host, texts
-        self.process, self.sigmas = host.process, host.sigmas
-        self._embeddings: dict[Role, Tensor] = {}
+    host: DiffusersHost
+    edits: Sequence[Texts]
+    chosen: tuple[int, ...] = (0,)  # the edits whose texts are meant by their roles
+    embeddings: dict[Hashable, tuple[Text, Tensor]] = field(default_factory=dict)
+
+    @property
+    def process(self) -> Diffusion:
+        return self.host.process
+
+    def sigmas(self, steps: int) -> tuple[float, ...]:
+        return self.host.sigmas(steps)
 
     @property
     def chunk(self) -> int:
         """One draw keeps a CPU busy. A GPU wants more."""
         return 1 if self.host.device.type == "cpu" else 5
+
+    def of(self, *edits: int) -> BoundTexts:
+        """Of several edits, for batches that hold each picture once for each of them, one after the other."""
+        return replace(self, chosen=edits)
 
     def denoiser(self, role: Role, guidance: float = 1.0) -> Denoise:
         embeddings = self._embedded(role) if guidance == 1 else self._embedded(role, "negative")
@@ -169,10 +183,14 @@ class BoundTexts:
         return denoise_pair
 
     def _embedded(self, *roles: Role) -> list[Tensor]:
-        for role in roles:
-            if role not in self._embeddings:
-                self._embeddings[role] = self.host.embed(self.texts[role])
-        return [self._embeddings[role] for role in roles]
+        """Of each role [edits, tokens, width], or [pictures * edits, tokens, width]."""
+        return [in_turn([self._embedding(self.edits[edit].get(role, "")) for edit in self.chosen]) for role in roles]
+
+    def _embedding(self, text: Text) -> Tensor:
+        key = text if isinstance(text, str) else id(text)
+        if key not in self.embeddings:
+            self.embeddings[key] = text, self.host.embed(text)  # as long as the text is kept, its id is its own
+        return self.embeddings[key][1]
 
 
 def _for_each(embedding: Tensor, count: int) -> Tensor:

@@ -12,13 +12,14 @@ from PIL import Image
 from server import PACK, Run, Server
 
 WORKFLOWS = PACK / "workflows"
-NAMES = ("demo", "diffedit", "fast_diffedit", "mask_only", "diffedit_sdxl")
+NAMES = ("demo", "diffedit", "fast_diffedit", "mask_only", "diffedit_sdxl", "two_edits")
 NODES = (
     "DiffEdit_DiffEditMask",
     "DiffEdit_FastMask",
     "DiffEdit_DDIMInvert",
     "DiffEdit_MaskedDenoise",
     "DiffEdit_MaskRefine",
+    "DiffEdit_Edit",
     "DiffEdit_Focus",
     "DiffEdit_PasteBack",
     "DiffEdit_Panels",

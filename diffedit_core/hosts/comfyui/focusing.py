@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from .demo import AREA
 from .guider import Conditioning
 from .pasting import WayBack
 from .pictures import is_crop, place_centred
-from .stages import DRAFTED, KINDS, VaeLatent, cell_pixels, drafted, find_mask, is_video
+from .stages import DRAFTED, KINDS, VaeLatent, WireEdit, cell_pixels, drafted, find_mask, is_video
 
 AREAS = {"WAN22": 1280 * 704, "WAN21": 832 * 480, "LTXV": 768 * 512, "SD15": 512 * 512}
 """Pixels that a family was made for, by its class in ComfyUI or its latent format, where it is not a megapixel."""
@@ -43,6 +44,7 @@ class Focused:
     masks: Tensor
     way_back: WayBack
     draft: VaeLatent | None
+    edits: tuple[WireEdit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,36 +94,63 @@ def focus(
     how: Focus = Focus(),
     cut_outs: str = "each part",
     draft: VaeLatent | None = None,
+    edits: Sequence[WireEdit] = (),
 ) -> Focused:
     """The whole pictures at the model's size; or with masks, cut-outs around what these hold.
 
     A mask may be of the picture's size or of the size at which the whole is seen. A picture that is not much larger
-    than the model's own size stays as it is.
+    than the model's own size stays as it is. The masks and drafts of further edits are cut out with the first.
     """
-    masks = None if mask is None else mask.reshape(-1, *mask.shape[-2:]).to(picture)
-    count = check_batch({"pictures": len(picture)} | ({} if masks is None else {"masks": len(masks)}))
-    picture = picture[..., :3].expand(count, -1, -1, -1)
+    masks = [each.reshape(-1, *each.shape[-2:]).to(picture) for each in ([] if mask is None else [mask])]
+    masks += [edit.mask.reshape(-1, *edit.mask.shape[-2:]).to(picture) for edit in edits]
+    count = check_batch({"pictures": len(picture), **{f"masks of edit {i}": len(m) for i, m in enumerate(masks, 1)}})
+    picture, masks = picture[..., :3].expand(count, -1, -1, -1), [each.expand(count, -1, -1) for each in masks]
     canvas = canvas_of(eyes, picture, how)
     if not canvas.is_large:
-        blank = torch.zeros_like(picture[..., 0])
-        placed = torch.ones_like(blank) if masks is None else place_centred(masks.expand(count, -1, -1), blank, "mask")
-        return Focused(picture, placed, WayBack.of_whole(canvas.size, count), draft)
-    whole = canvas.whole()
-    if masks is None:
-        seen = whole.of(picture)
-        return Focused(
-            seen, torch.ones_like(seen[..., 0]), WayBack(canvas.size, (whole,) * count, tuple(range(count))), draft
+        placed = [place_centred(each, torch.zeros_like(picture[..., 0]), "mask") for each in masks]
+        return _shown(
+            picture,
+            None if mask is None else placed[0],
+            WayBack.of_whole(canvas.size, count),
+            draft,
+            [replace(edit, mask=its) for edit, its in zip(edits, placed[len(placed) - len(edits) :], strict=True)],
         )
-    parts = _parts(eyes, picture, masks.expand(count, -1, -1), canvas, how, cut_outs, draft)
-    views = _views(canvas, parts, cut_outs if not is_video(eyes.model) else "one for all")
+    whole = canvas.whole()
+    if mask is None:
+        way_back = WayBack(canvas.size, (whole,) * count, tuple(range(count)))
+        return _shown(whole.of(picture), None, way_back, draft, edits)
+    asked = [(eyes, draft), *((replace(eyes, source=edit.source, target=edit.target), edit.draft) for edit in edits)]
+    found = [
+        _parts(seeing, picture, its, canvas, how, cut_outs, drafts)
+        for its, (seeing, drafts) in zip(masks, asked, strict=True)
+    ]
+    every = [[part for parts in found for part in parts[i] if part[1].any()] or found[0][i] for i in range(count)]
+    views = _views(canvas, every, cut_outs if not is_video(eyes.model) else "one for all")
     rows = [(i, view) for i, each in enumerate(views) for view in each]
-    return Focused(
+    first, *others = (torch.cat([_mask_in(view, parts[i]) for i, view in rows]) for parts in found)
+    return _shown(
         torch.cat([view.of(picture[i : i + 1]) for i, view in rows]),
-        torch.cat([_mask_in(view, parts[i]) for i, view in rows]),
+        first,
         WayBack(canvas.size, tuple(view for _, view in rows), tuple(i for i, _ in rows)),
-        None if draft is None else _draft_in(rows, whole, draft, eyes),
+        _draft_in(rows, whole, draft, eyes),
+        [_edit_in(rows, whole, edit, its, eyes) for edit, its in zip(edits, others, strict=True)],
     )
 
+
+def _shown(
+    pictures: Tensor, mask: Tensor | None, way_back: WayBack, draft: VaeLatent | None, edits: Sequence[WireEdit]
+) -> Focused:
+    """Without a mask, all of it may change."""
+    return Focused(pictures, torch.ones_like(pictures[..., 0]) if mask is None else mask, way_back, draft, tuple(edits))
+
+
+def _edit_in(rows: list[Row], whole: View, edit: WireEdit, mask: Tensor, eyes: Eyes) -> WireEdit:
+    """Without its heatmap, which was of the whole."""
+    return replace(edit, mask=mask, draft=_draft_in(rows, whole, edit.draft, eyes), heatmap=None)
+
+
+Row = tuple[int, View]
+"""The number of a picture, and a view of it."""
 
 Part = tuple[View, Tensor]
 """A view, and the mask [1, h, w] of what is in it."""
@@ -179,8 +208,10 @@ def _within(view: View, mask: Tensor, seen: View) -> Tensor:
     return (within > 0.5).float() if seen.scale > view.scale and is_hard(mask.cpu().numpy()) else within
 
 
-def _draft_in(rows: list[tuple[int, View]], whole: View, draft: VaeLatent, eyes: Eyes) -> VaeLatent:
+def _draft_in(rows: list[Row], whole: View, draft: VaeLatent | None, eyes: Eyes) -> VaeLatent | None:
     """The drafts of the pictures, seen as close as the cut-outs."""
+    if draft is None:
+        return None
     samples, has_draft, kinds = draft["samples"], drafted(draft), draft.get(KINDS, ())
     owners = [0] if is_video(eyes.model) else [i % len(samples) for i, _ in rows]
     size = [side // cell_pixels(eyes.model) for side in rows[0][1].size]

@@ -12,6 +12,7 @@ from ...changes import worth_pasting
 from ...compositing import paste
 from ...focus import Size, View, resized
 from ...masks import fit
+from ...refine import give_room
 from .pictures import is_crop, place_centred
 
 
@@ -60,7 +61,7 @@ def paste_back(
         own = masks[(owner if is_full else row) % len(masks)][None]
         full = own[view.box] if is_full else None
         place = place_centred(own, torch.zeros_like(seen[..., 0]), "mask") if full is None else resized(full, view.size)
-        drawn, place = worth_pasting(seen, drawn, place, room, seam)
+        drawn, place = worth_pasting(seen, drawn, place, give_room(place, room), seam)
         if full is None or room:
             full = view.mask_back(place)
         result[here] = paste(result[here][None], view.back(drawn), full, view.rim(rim))[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,14 +12,15 @@ import torch
 from torch import Tensor
 
 from ... import masks, stages
-from ...batches import per_image
+from ...batches import check_batch, per_image
 from ...decoding import BACKGROUNDS
 from ...denoiser import OnStep
 from ...draws import Draws
 from ...inversion import Trajectory, round_trip_error
-from ...masks import cells, fit, warn_if_unlikely
+from ...masks import cells, fit, spared, union, warn_if_unlikely
 from ...refine import give_room
 from ...settings import ContrastSettings, CutSettings, DecodingSettings, InversionSettings, MaskSettings
+from ...sharing import claims_of, joined
 from .guider import Conditioning, LoopDenoisers, Texts, run
 from .noise import SCHEDULER, SamplingProcess
 from .pictures import crop_centred
@@ -78,8 +79,12 @@ def find_mask(
     cut: CutSettings,
     seed: int,
     negative: Conditioning | None = None,
+    keep: Conditioning | None = None,
 ) -> Found:
-    """A clip gets one mask: what changes in any frame may change in all. Drafts need the negative text to be guided."""
+    """A clip gets one mask: what changes in any frame may change in all. Drafts need the negative text to be guided.
+
+    What ``keep`` names is left out of the mask: where it differs least from the source text.
+    """
     samples, process = _samples(model, latent), SamplingProcess.of(model)
     size = (samples.shape[-2] * cell_pixels(model), samples.shape[-1] * cell_pixels(model))
     can_draft = negative is not None or how.guidance == 1
@@ -97,6 +102,10 @@ def find_mask(
     planes = heatmap.amax(1) if heatmap.ndim == 4 else heatmap  # [B, h, w]
     how_cut = MaskSettings(how, cut).cut_by_hand
     mask = masks.cut(planes, size, how_cut.rule, how_cut.value)
+    if keep is not None:
+        kept = replace(how, kind="object", drafts=0)
+        there = find_mask(model, latent, source, keep, how=kept, cut=CutSettings(), seed=seed)
+        mask = spared(mask, there.heatmap)
     warn_if_unlikely(mask, look.kinds)
     seen = _drafted(samples.to(heatmap), _to_vae_units(model, look.draft), has_draft.to(heatmap.device))
     lacks_negative = "addition" in look.kinds and not can_draft
@@ -133,51 +142,85 @@ def invert_picture(
     return found, _with_samples(latent, noisiest), error
 
 
-def masked_denoise(
-    model: Any,
-    inverted: WireTrajectory,
-    mask: Tensor,
-    target: Conditioning,
-    negative: Conditioning,
-    *,
-    how: DecodingSettings,
-    seed: int,
-    room: int = 0,
-    source: Conditioning | None = None,
-    draft: VaeLatent | None = None,
-) -> VaeLatent:
-    """The picture under the target text inside the mask. Without a source text, the negative one judges the tries.
+@dataclass(frozen=True)
+class WireEdit:
+    """One of the edits of a picture, on a node's wire."""
 
-    Where ``draft`` is not the picture itself, the way down goes on from it.
+    mask: Tensor  # [B, H, W], at the picture's size
+    target: Conditioning
+    negative: Conditioning | None = None
+    source: Conditioning | None = None
+    draft: VaeLatent | None = None
+    heatmap: Tensor | None = None  # [B, H, W]
+    guidance: float | None = None  # instead of the node's own
+
+
+def with_negative(edits: Sequence[WireEdit], negative: Conditioning) -> list[WireEdit]:
+    """Those without a negative text of their own get this one."""
+    return [edit if edit.negative is not None else replace(edit, negative=negative) for edit in edits]
+
+
+def masked_denoise(
+    model: Any, inverted: WireTrajectory, edits: Sequence[WireEdit], *, how: DecodingSettings, seed: int, room: int = 0
+) -> tuple[VaeLatent, Tensor]:
+    """The picture under the target text of each edit inside its mask, and the masks together: [B, H, W].
+
+    Each is drawn as if it were the only one, so that its ControlNets, areas and guidance functions are its own.
+    """
+    _check_family(model, inverted.family)
+    samples = inverted.picture["samples"]
+    masks = [edit.mask.reshape(-1, *edit.mask.shape[-2:]).float() for edit in edits]
+    _check_sizes(masks)
+
+    def cells_of(mask: Tensor) -> Tensor:
+        return _latent_mask(mask, samples, inverted.pixels, how.soft)
+
+    planes = [cells_of(give_room(mask, room)) for mask in masks]
+    drawing = [i for i, plane in enumerate(planes) if plane.any()] or [0]  # an empty mask changes nothing for the rest
+    drawn = [_drawn(model, inverted, planes[i], edits[i], how, seed) for i in drawing]
+    heats = [_latent_heat(edits[i].heatmap, samples, inverted.pixels) for i in drawing]
+    are_known = all(heat is not None for heat in heats)
+    claims = [
+        claims_of(cells_of(masks[i]), planes[i], heat if are_known else None)
+        for i, heat in zip(drawing, heats, strict=True)
+    ]
+    edited = joined(samples.to(drawn[0]), drawn, [planes[i] for i in drawing], claims, how.overlap)
+    return _with_samples(inverted.picture, edited), union(masks)
+
+
+def _drawn(
+    model: Any, inverted: WireTrajectory, plane: Tensor, edit: WireEdit, how: DecodingSettings, seed: int
+) -> Tensor:
+    """One edit: the latent in the autoencoder's units. Without a source text, the negative one judges the tries.
+
+    Where its draft is not the picture itself, the way down goes on from it.
     """
     background = BACKGROUNDS[how.background]
-    _check_family(model, inverted.family)
-    if background.needs_source and source is None:
+    if background.needs_source and edit.source is None:
         raise ValueError(
             f'background "{how.background}" denoises what is outside the mask under the source text; '
             'connect the source conditioning, or use background "retrace"'
         )
+    how = how if edit.guidance is None else replace(how, guidance=edit.guidance)
     samples, process = inverted.picture["samples"], SamplingProcess.of(model)
-    roomy = give_room(mask.reshape(-1, *mask.shape[-2:]).float(), room)
-    planes = _latent_mask(roomy, samples, inverted.pixels, how.soft)
-    drafts, has_draft = None, torch.zeros(len(samples), dtype=torch.bool)
-    if draft is not None:
-        drafts = _of_picture(draft["samples"], samples)
-        has_draft = drafted(draft, samples)
+    drafts = None if edit.draft is None else _of_picture(edit.draft["samples"], samples)
+    has_draft = None if edit.draft is None else drafted(edit.draft, samples)
 
     def loop(bound: LoopDenoisers, x0: Tensor, on_step: OnStep) -> Tensor:
-        begun = None
-        if drafts is not None:
-            begun = _drafted(x0, bound.in_model_units(drafts.to(x0)), has_draft)
-        here = planes.to(x0.device)
-        return stages.redraw(bound, inverted.above(x0), here, how, Draws.of(seed), on_step, draft=begun)
+        change = None
+        if drafts is not None and has_draft is not None:
+            made = bound.in_model_units(drafts.to(x0)) - x0
+            change = torch.where(per_image(has_draft, made), made, 0)
+        here = plane.to(x0.device)
+        return stages.redraw(bound, inverted.above(x0), here, how, Draws.of(seed), on_step, change=change)
 
     levels = stages.levels_of_redraw(process, inverted.sigmas, how)
-    texts: Texts = {"target": target, "negative": negative, "source": negative if source is None else source}
+    source = edit.negative if edit.source is None else edit.source
+    texts = _connected({"target": edit.target, "negative": edit.negative, "source": source})
     edited = _to_vae_units(model, run(model, samples, texts, process, levels, loop, seed=seed))
     if background.is_exact:  # converting to model units and back rounds, so unmasked cells are copied from the input
-        edited = torch.where(planes.to(edited.device) == 0, samples.to(edited), edited)
-    return _with_samples(inverted.picture, edited)
+        edited = torch.where(plane.to(edited.device) == 0, samples.to(edited), edited)
+    return edited
 
 
 def drafted(draft: VaeLatent, samples: Tensor | None = None) -> Tensor:
@@ -262,17 +305,40 @@ def _check_family(model: Any, family: tuple[str, str]) -> None:
 
 def _latent_mask(mask: Tensor, samples: Tensor, pixels: int, soft: bool) -> Tensor:
     """A MASK [n, H, W] for latents [B, C, h, w]: [n, 1, h, w]. For clips, one for all frames or one for each."""
-    h, w = samples.shape[-2:]
-    planes = crop_centred(mask.reshape(-1, *mask.shape[-2:]).float(), (h * pixels, w * pixels), "latent's picture")
-    planes = cells(planes, (h, w), soft)[:, None]
+    return _of_frames(cells(_on_picture(mask, samples, pixels), (samples.shape[-2], samples.shape[-1]), soft), samples)
+
+
+def _latent_heat(heatmap: Tensor | None, samples: Tensor, pixels: int) -> Tensor | None:
+    """A heatmap [n, H, W] in the same way."""
+    if heatmap is None:
+        return None
+    return _of_frames(fit(_on_picture(heatmap, samples, pixels), (samples.shape[-2], samples.shape[-1])), samples)
+
+
+def _on_picture(mask: Tensor, samples: Tensor, pixels: int) -> Tensor:
+    """The part of a MASK that the latent holds."""
+    size = (samples.shape[-2] * pixels, samples.shape[-1] * pixels)
+    return crop_centred(mask.reshape(-1, *mask.shape[-2:]).float(), size, "latent's picture")
+
+
+def _of_frames(planes: Tensor, samples: Tensor) -> Tensor:
+    """[n, h, w] -> [n, 1, h, w], or [n, 1, T, h, w] for clips."""
+    planes = planes[:, None]
     if samples.ndim == 4:
         return planes
     batch, frames = len(samples), samples.shape[2]
     if len(planes) == batch * frames:
-        return planes.view(batch, 1, frames, h, w)
+        return planes.view(batch, 1, frames, *planes.shape[-2:])
     if len(planes) not in (1, batch):
         raise ValueError(
             f"{len(planes)} masks for {batch} clips of {frames} latent frames each; "
             f"give one mask for all, one for each clip, or {batch * frames}, one for each latent frame"
         )
     return planes[:, :, None].expand(-1, -1, frames, -1, -1)
+
+
+def _check_sizes(masks: Sequence[Tensor]) -> None:
+    sizes = list(dict.fromkeys(f"{mask.shape[-1]}x{mask.shape[-2]}" for mask in masks))
+    if len(sizes) > 1:
+        raise ValueError(f"the masks of the edits are {' and '.join(sizes)}; make all of them from one picture")
+    check_batch({"masks": max(len(mask) for mask in masks), "masks of another edit": min(len(mask) for mask in masks)})

@@ -52,7 +52,7 @@ def main(folder: Path) -> None:
 @torch.no_grad()
 def answers(pipe: StableDiffusionPipeline, picture: torch.Tensor) -> dict:
     host = DiffusersHost(pipe)
-    model = host.bind(source=SOURCE, target=TARGET, inversion=SOURCE, negative="")
+    model = host.bind({"source": SOURCE, "target": TARGET, "inversion": SOURCE})
     x0 = host.encode(picture)
     sigmas = levels_up_to(STRENGTH, host.sigmas(STEPS))
     trajectory = invert(model.denoiser("inversion"), x0, host.process, sigmas, iterations=1)
@@ -71,7 +71,7 @@ def answers(pipe: StableDiffusionPipeline, picture: torch.Tensor) -> dict:
         stages.look(model, x0, replace(LOOK, kind=kind, drafts=drafts), Draws.of(3))
         for kind, drafts in (("auto", 0), ("addition", 2))
     )
-    gone_on = stages.redraw(model, trajectory, mask, EDIT, Draws.of(3), draft=added.draft)
+    gone_on = stages.redraw(model, trajectory, mask, EDIT, Draws.of(3), change=added.draft - x0)
     return {
         "text": host.embed(SOURCE),
         "latent": x0,

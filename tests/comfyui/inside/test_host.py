@@ -17,6 +17,7 @@ from comfy.cli_args import LatentPreviewMethod
 from conftest import pack
 
 host = pack("diffedit_core.hosts.comfyui.stages")
+WireEdit = host.WireEdit
 guider = pack("diffedit_core.hosts.comfyui.guider")
 SamplingProcess = pack("diffedit_core.hosts.comfyui.noise").SamplingProcess
 choosing = pack("diffedit_core.choosing")
@@ -51,9 +52,9 @@ def add(model, latent, family="sd15", how=ADD):
     return find(model, latent, family, how, negative=tiny.text("", family))
 
 
-def denoise(model, trajectory, mask, family="sd15", how=EDIT, seed=0, **given):
-    texts = tiny.text("a dog", family), tiny.text("", family)
-    return host.masked_denoise(model, trajectory, mask, *texts, how=how, seed=seed, **given)["samples"]
+def denoise(model, trajectory, mask, family="sd15", how=EDIT, seed=0, room=0, more=(), **given):
+    edits = [WireEdit(mask, tiny.text("a dog", family), tiny.text("", family), **given), *more]
+    return host.masked_denoise(model, trajectory, edits, how=how, seed=seed, room=room)[0]["samples"]
 
 
 def left_half(batch=1):

@@ -18,6 +18,7 @@ import torch
 from conftest import pack
 
 host = pack("diffedit_core.hosts.comfyui.stages")
+WireEdit = host.WireEdit
 guider = pack("diffedit_core.hosts.comfyui.guider")
 SamplingProcess = pack("diffedit_core.hosts.comfyui.noise").SamplingProcess
 Draws = pack("diffedit_core.draws").Draws
@@ -133,7 +134,7 @@ def results(model, texts) -> dict[str, torch.Tensor]:
     added = host.find_mask(model, latent, source, target, seed=0, **add)
     trajectory, _, _ = host.invert_picture(model, latent, empty, how=CLIMB)
     edited, gone_on = (
-        host.masked_denoise(model, trajectory, MASK, target, empty, how=EDIT, seed=0, source=source, draft=draft)
+        host.masked_denoise(model, trajectory, [WireEdit(MASK, target, empty, source, draft)], how=EDIT, seed=0)[0]
         for draft in (None, added.draft)
     )
     return {
@@ -298,7 +299,8 @@ def test_one_trajectory_serves_many_edits():
     _, target, empty = texts()
     trajectory, _, _ = host.invert_picture(model, tiny.latent(), empty, how=CLIMB)
     kept = [held.clone() for held in (trajectory.picture["samples"], trajectory.noisy_model_latents)]
-    first = host.masked_denoise(model, trajectory, MASK, target, empty, how=EDIT, seed=0)["samples"]
-    host.masked_denoise(model, trajectory, 1 - MASK, target, empty, how=replace(EDIT, soft=True), seed=0)
+    there, elsewhere = ([WireEdit(mask, target, empty)] for mask in (MASK, 1 - MASK))
+    first = host.masked_denoise(model, trajectory, there, how=EDIT, seed=0)[0]["samples"]
+    host.masked_denoise(model, trajectory, elsewhere, how=replace(EDIT, soft=True), seed=0)
     assert trajectory.picture["samples"].equal(kept[0]) and trajectory.noisy_model_latents.equal(kept[1])
-    assert host.masked_denoise(model, trajectory, MASK, target, empty, how=EDIT, seed=0)["samples"].equal(first)
+    assert host.masked_denoise(model, trajectory, there, how=EDIT, seed=0)[0]["samples"].equal(first)

@@ -31,8 +31,8 @@ def node_list():
 
 
 NODES = {node.__name__: node for node in node_list()}
-IDS = ["DiffEditMask", "FastMask", "DDIMInvert", "MaskedDenoise", "MaskRefine", "Focus", "PasteBack", "Panels"]
-IDS += ["DemoModel", "DemoScene"]
+IDS = ["DiffEditMask", "FastMask", "DDIMInvert", "MaskedDenoise", "MaskRefine", "Edit", "Focus", "PasteBack"]
+IDS += ["Panels", "DemoModel", "DemoScene"]
 
 
 def schema(name):
@@ -126,6 +126,7 @@ NO_KNOBS = {  # default, and limits or options
     "value": (0.0, -10.0, 100.0),
     "scheduler": ("ddim_uniform", list(comfy.samplers.SCHEDULER_NAMES)),
     "check": (False,),
+    "guidance": (0.0, 0.0, 30.0),
     "caption": ("",),
     "rule": ("none", ["none", *(rule for rule in masks.RULES if not masks.RULES[rule].sees_cells)]),
     "kind": (None, list(toybox.KINDS)),
