@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from diffedit_core.changes import worth_pasting
 from diffedit_core.compositing import paste
+from diffedit_core.refine import give_room
 from diffedit_core.seams import SEAMS, fit_seam
 
 TINT = torch.tensor([8.0, -8.0, 5.0]) / 255
@@ -105,7 +106,7 @@ def test_the_ring_lies_outside_the_room():
     picture, mask = ground(120, 160), box(120, 160, 50, 60, 80, 100)
     roomy = box(120, 160, 44, 54, 86, 106)
     edited = redrawn(picture, roomy)
-    fitted, pasted = worth_pasting(picture, edited, mask, 6, "colour")
+    fitted, pasted = worth_pasting(picture, edited, mask, give_room(mask, 6), "colour")
     assert off(fitted, edited, roomy) < 0.1
     assert pasted[0, 46, 80] == 1  # it changed, and touches the mask
     assert not pasted[roomy == 0].any()
