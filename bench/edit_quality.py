@@ -122,7 +122,7 @@ def sweep() -> dict[str, Way]:
         "decoding.guided_above": (0.0, 0.6, 1.5),
         "decoding.tries": (1, 3, 8),
         "decoding.background": tuple(BACKGROUNDS),
-        "decoding.soft": (False, True),
+        "decoding.greys": ("none", "blend"),
         "decoding.solver": tuple(SOLVERS),
         "mask.contrast.drafts": (1, 2, 4),
         "mask.refinement.edge_snap": tuple(EDGE_SNAPS),

@@ -35,6 +35,7 @@ def decode_best(
     draws: Draws,
     solver: str = "ancestral",
     tries: int = 1,
+    greys: str = "blend",
     change: Tensor | None = None,
     on_step: OnStep | None = None,
 ) -> Tensor:
@@ -47,6 +48,8 @@ def decode_best(
     first, mask = matched(outside.start, mask)
     levels = range(len(outside.sigmas) - 1, 0, -1)
     settled = _settled(outside.sigmas, process) if tries > 1 else 0
+    free = outside.freed(mask, greys)
+    begun, shown = free(levels[0]), free(settled + 1)  # what changes on the first step, and on the last that is judged
     early, late = levels[: len(levels) - settled], levels[len(levels) - settled :]
     count = as_one(on_step, tries * (len(early) + (len(STRENGTHS) if tries > 1 else 0)) + len(late))
 
@@ -58,17 +61,17 @@ def decode_best(
         start = first
         if number:
             fresh = draws.solver(number)(0, first.shape[1:]).to(first)
-            start = torch.lerp(first, process.add(outside.clean, fresh, outside.sigmas[-1]), mask)
+            start = torch.lerp(first, process.add(outside.clean, fresh, outside.sigmas[-1]), begun)
         if change is not None:
-            start = start + process.scales(outside.sigmas[-1])[0] * mask * change
-        return descend(denoise, start, mask, outside, early, step=stepping(number), on_step=count)
+            start = start + process.scales(outside.sigmas[-1])[0] * begun * change
+        return descend(denoise, start, free, outside, early, step=stepping(number), on_step=count)
 
-    def score(begun: tuple[Tensor, ...]) -> Tensor:
-        shown = torch.lerp(outside.clean, begun[1], mask)
-        return likeness(denoise_pair, shown, mask, process, draws.judging, on_step=count)
+    def score(attempted: tuple[Tensor, ...]) -> Tensor:
+        picture = torch.lerp(outside.clean, attempted[1], shown)
+        return likeness(denoise_pair, picture, shown, process, draws.judging, on_step=count)
 
     kept, _ = attempt(0) if tries == 1 else best(tries, attempt, score)
-    return descend(denoise, kept, mask, outside, late, step=stepping(0, len(early)), on_step=count)[0]
+    return descend(denoise, kept, free, outside, late, step=stepping(0, len(early)), on_step=count)[0]
 
 
 def best(

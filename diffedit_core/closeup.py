@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .compositing import paste
 from .focus import Canvas, Focus, View
+from .greys import GREYS
 from .kinds import AGREEMENT
 from .masks import TOO_LARGE, coarse, coverage, union
 from .run import Opened, Part, Run
@@ -98,7 +99,8 @@ def redraw_cut_outs(
         opened = cut[0].opened if torch.equal(here, cut[0].opened.picture) else run.open(here)
         edited, mask = run.redraw(opened, parts, how)
         are_given = all(each.given is not None for each in cut)
-        full = union(each.full for each in cut).to(result) if are_given else view.mask_back(mask)
+        pasted = GREYS[how.decoding.greys].pasted
+        full = union(pasted(each.full) for each in cut).to(result) if are_given else view.mask_back(mask)
         result[view.box] = paste(result[view.box], view.back(edited), full, view.rim(how.rim))
         changed[view.box] = torch.maximum(changed[view.box], full)
     return result, changed

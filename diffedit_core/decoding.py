@@ -12,9 +12,13 @@ from .batches import check_batch
 from .checks import check_finite
 from .denoiser import Denoise, NoiseProcess, OnStep
 from .draws import Draws, Noise
+from .greys import GREYS
 from .host import Denoisers
 from .inversion import Trajectory
 from .solvers import Step, ddim
+
+Freed = Callable[[int], Tensor]
+"""``(level) -> [B, C, ...]``: how much of each cell may change on the step down from this level."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,11 @@ class Outside:
     start: Tensor  # [B, C, ...] at the noisiest level
     sigmas: Sequence[float]  # [N + 1], ascending
     at: Callable[[int, Tensor], Tensor]  # (level just reached, x one level above) -> [B, C, ...]
+
+    def freed(self, mask: Tensor, greys: str) -> Freed:
+        """What a mask lets change, level by level."""
+        free, top = GREYS[greys].free, len(self.sigmas) - 1
+        return lambda level: free(mask, (level - 0.5) / top)
 
 
 def retrace(trajectory: Trajectory) -> Outside:
@@ -77,22 +86,29 @@ BACKGROUNDS: dict[str, Background] = {
 
 
 def decode(
-    denoise: Denoise, mask: Tensor, outside: Outside, *, step: Step = ddim, on_step: OnStep | None = None
+    denoise: Denoise,
+    mask: Tensor,
+    outside: Outside,
+    *,
+    greys: str = "blend",
+    step: Step = ddim,
+    on_step: OnStep | None = None,
 ) -> Tensor:
     """Down the levels: under the new text inside the mask, over what stands outside it: [B, C, ...].
 
-    The mask is 1 where the picture may change, [B or 1, 1 or C, ...] at the latent's size. In between each step blends.
-    Without another step it goes straight down with DDIM's.
+    The mask is 1 where the picture may change, [B or 1, 1 or C, ...] at the latent's size. In between it is as the
+    ``greys`` say. Without another step it goes straight down with DDIM's.
     """
     x, mask = matched(outside.start, mask)
-    x, _ = descend(denoise, x, mask, outside, range(len(outside.sigmas) - 1, 0, -1), step=step, on_step=on_step)
+    free = outside.freed(mask, greys)
+    x, _ = descend(denoise, x, free, outside, range(len(outside.sigmas) - 1, 0, -1), step=step, on_step=on_step)
     return x
 
 
 def descend(
     denoise: Denoise,
     x: Tensor,
-    mask: Tensor,
+    free: Freed,
     outside: Outside,
     levels: Sequence[int],
     *,
@@ -103,7 +119,7 @@ def descend(
     x0 = x
     for done, level in enumerate(levels, start=1):
         edited, x0 = step(denoise, x, outside.sigmas[level], outside.sigmas[level - 1])
-        x = torch.lerp(outside.at(level - 1, x), edited, mask)  # exact at mask 0 and 1
+        x = torch.lerp(outside.at(level - 1, x), edited, free(level))  # exact at mask 0 and 1
         if on_step:
             on_step(done, len(levels), x0)
     check_finite(x, "decoding ended in")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,11 +13,12 @@ from .closeup import Cutout, cut_outs, cut_outs_of, is_focused, redraw_cut_outs,
 from .compositing import paste
 from .focus import Focus, View
 from .host import Host, Progress, Text
-from .masks import warn_if_unlikely
+from .masks import union, warn_if_unlikely
 from .pictures import from_pil
 from .run import Edit, Part, Run
 from .settings import SEVERAL, EditSettings, MaskSettings
 from .stages import Look, levels_of_climb
+from .waiting import edits_that_wait
 
 
 @dataclass(frozen=True)
@@ -50,21 +51,9 @@ def edit(
     how = how or (EditSettings() if len(edits) == 1 else SEVERAL)
     levels_of_climb(host, how.inversion)  # refuses an impossible schedule before the work
     _check(edits, original)
-    run = Run.of(host, edits, inversion, seed, progress)
-    if is_focused(host, original, how.focus):
-        return _edited_closely(run, original, how)
-    opened = run.open(original)
-    parts = []
-    for number, asked in enumerate(edits):
-        if asked.mask is None:
-            mask, seen = run.one(number).find(opened, how.mask)
-            parts.append(Part(number, mask, seen, seen.draft - opened.x0))
-        else:
-            parts.append(Part(number, asked.mask.to(original), None))
-    masks, looks = tuple(part.mask for part in parts), tuple(part.seen for part in parts)
-    _warn(masks, looks)
-    edited, mask = run.redraw(opened, parts, how)
-    return Edited(paste(original, edited, mask, how.rim), mask, masks, looks)
+    done = _edited(Run.of(host, edits, inversion, seed, progress), original, how)
+    _warn(done.masks, done.looks)
+    return done
 
 
 def find_mask(
@@ -89,20 +78,76 @@ def find_mask(
     return mask, seen
 
 
-def _edited_closely(run: Run, original: Tensor, how: EditSettings) -> Edited:
-    """A large picture: only cut-outs of it go through the model."""
+Drawn = tuple[Tensor, Tensor, tuple[tuple[View, ...], ...]]
+"""The pictures with some of the edits done, where they differ, and the cut-outs that were edited."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where each of the edits belongs, and the way to draw those of some numbers."""
+
+    masks: tuple[Tensor, ...]
+    looks: tuple[Look | None, ...]
+    drawn: Callable[[Sequence[int]], Drawn]
+
+
+def _edited(run: Run, original: Tensor, how: EditSettings) -> Edited:
+    """All edits at once, but for those that wait for the others."""
+    found = (_closely if is_focused(run.host, original, how.focus) else _at_once)(run, original, how)
+    later = edits_that_wait(run.edits, found.masks, found.looks)
+    picture, mask, views = found.drawn([number for number in range(len(run.edits)) if number not in later])
+    done = Edited(picture, mask, found.masks, found.looks, views)
+    return _followed(done, [*later], _edited(run.again([*later.values()]), picture, how)) if later else done
+
+
+def _followed(done: Edited, numbers: Sequence[int], later: Edited) -> Edited:
+    """With the edits of these numbers, which were done after the others."""
+    masks, looks = dict(zip(numbers, later.masks, strict=True)), dict(zip(numbers, later.looks, strict=True))
+    views = zip(done.views, later.views, strict=True)
+    return Edited(
+        later.picture,
+        union([done.mask, later.mask]),
+        tuple(masks.get(number, mask) for number, mask in enumerate(done.masks)),
+        tuple(looks.get(number, look) for number, look in enumerate(done.looks)),
+        tuple(tuple(dict.fromkeys((*first, *then))) for first, then in views),
+    )
+
+
+def _at_once(run: Run, original: Tensor, how: EditSettings) -> Found:
+    opened, parts = run.open(original), []
+    for number, asked in enumerate(run.edits):
+        if asked.mask is None:
+            mask, seen = run.one(number).find(opened, how.mask)
+            parts.append(Part(number, mask, seen, seen.draft - opened.x0))
+        else:
+            parts.append(Part(number, asked.mask.to(original), None))
+
+    def drawn(numbers: Sequence[int]) -> Drawn:
+        edited, mask = run.redraw(opened, [parts[number] for number in numbers], how)
+        return paste(original, edited, mask, how.rim), mask, ()
+
+    return Found(tuple(part.mask for part in parts), tuple(part.seen for part in parts), drawn)
+
+
+def _closely(run: Run, original: Tensor, how: EditSettings) -> Found:
+    """In large pictures, of which only cut-outs go through the model."""
     pictures = original.split(1)
-    looks, found = zip(*(_closely(run.one(number), original, how) for number in range(len(run.edits))), strict=True)
-    masks = tuple(_whole(original, each) for each in found)
-    _warn(masks, looks)
-    of_pictures = list(zip(*found, strict=True))  # of each picture the cut-outs of each edit
-    done = [redraw_cut_outs(run, one, parts, how) for one, parts in zip(pictures, of_pictures, strict=True)]
-    edited, changed = (torch.cat(each) for each in zip(*done, strict=True))
-    views = tuple(tuple(dict.fromkeys(part.view for each in parts for part in each)) for parts in of_pictures)
-    return Edited(edited, changed, masks, looks, views)
+    looks, found = zip(*(_cut_out(run.one(number), original, how) for number in range(len(run.edits))), strict=True)
+
+    def drawn(numbers: Sequence[int]) -> Drawn:
+        of_pictures = [[found[number][i] for number in numbers] for i in range(len(pictures))]
+        done = [redraw_cut_outs(run, *each, how) for each in zip(pictures, of_pictures, strict=True)]
+        edited, changed = (torch.cat(each) for each in zip(*done, strict=True))
+        return edited, changed, tuple(_views(parts) for parts in of_pictures)
+
+    return Found(tuple(_whole(original, each) for each in found), looks, drawn)
 
 
-def _closely(run: Run, original: Tensor, how: EditSettings) -> tuple[Look | None, list[list[Cutout]]]:
+def _views(parts: Sequence[Sequence[Cutout]]) -> tuple[View, ...]:
+    return tuple(dict.fromkeys(part.view for each in parts for part in each))
+
+
+def _cut_out(run: Run, original: Tensor, how: EditSettings) -> tuple[Look | None, list[list[Cutout]]]:
     """What the texts of one edit say of the whole pictures, and of each picture the cut-outs to edit."""
     given = run.edits[run.number].mask
     if given is None:

@@ -38,7 +38,7 @@ TOO_SMALL, TOO_LARGE = 0.005, 0.60
 
 @dataclass(frozen=True)
 class Rule:
-    """``apply(plane [h, w], value) -> bool [h, w]`` for one image."""
+    """``apply(plane [h, w], value) -> [h, w]`` for one image: bool, or shades from 0 to 1."""
 
     apply: Callable[[Tensor, float], Tensor]
     default: float
@@ -81,6 +81,10 @@ def _fast(v: Tensor, deviations: float) -> Tensor:
     return (F.max_pool2d(above, 3, stride=1, padding=1) > 0).view_as(v)  # the blog's 3x3 blur > 0
 
 
+def _grey(v: Tensor, factor: float) -> Tensor:
+    return (v / (2 * factor * otsu_threshold(v)).clamp_min(torch.finfo(v.dtype).tiny)).clamp(0, 1)
+
+
 RULES: dict[str, Rule] = {
     "auto": Rule(_auto, 1.0, "otsu, lower for an area", "factor on the threshold: higher is smaller", low=0),
     "otsu": Rule(_otsu, 1.0, "the two classes that differ most", "factor on the threshold: higher is smaller", low=0),
@@ -88,12 +92,13 @@ RULES: dict[str, Rule] = {
     "minmax": Rule(_minmax, 0.5, "above a share of the range, outliers off (the paper)", "that share", low=0, high=1),
     "zscore": Rule(_zscore, 0.0, "some standard deviations above the mean", "how many"),
     "top": Rule(_top, 0.2, "a share of the picture, the hottest first", "that share: higher is larger", low=0, high=1),
+    "grey": Rule(_grey, 1.0, "no cut: the heat itself, white from twice otsu's threshold on", "factor on it", low=0),
     "fast": Rule(_fast, 0.0, "zscore on latent cells, grown by one (FastDiffEdit)", "how many", sees_cells=True),
 }
 
 
 def threshold(heatmap: Tensor, rule: str = "otsu", value: float | None = None) -> Tensor:
-    """[B, ...] -> [B, ...] of 0 and 1, float32. A heatmap without contrast gives an empty mask."""
+    """[B, ...] -> [B, ...] of 0 and 1, or shades between, float32. A heatmap without contrast gives an empty mask."""
     value, heatmap = checked_value(rule, value), _checked(heatmap)
     masks = [RULES[rule].apply(plane, value) if _has_contrast(plane) else torch.zeros_like(plane) for plane in heatmap]
     return torch.stack([mask.float() for mask in masks])

@@ -13,13 +13,14 @@ from .changes import worth_pasting
 from .decoding import BACKGROUNDS
 from .denoiser import OnStep
 from .draws import Draws
+from .greys import GREYS
 from .host import BoundEdits, Host, Progress, Text, Texts
 from .inversion import Trajectory
-from .masks import cells, cut, fit, spared, union
+from .masks import cut, fit, spared, union
 from .pictures import Margin
 from .refine import give_room, refine
 from .settings import ContrastSettings, DecodingSettings, EditSettings, MaskSettings
-from .sharing import claims_of, joined
+from .sharing import Drawn, joined
 from .stages import Look, climb, levels_of_climb, look, redraw
 
 
@@ -77,6 +78,7 @@ class Run:
     host: Host
     edits: tuple[Edit, ...]
     model: BoundEdits  # with the texts of all edits, and after them as many with what each must not touch
+    inversion: Text
     seed: int
     progress: Progress | None = None
     number: int = 0  # of the edit whose place is sought
@@ -87,7 +89,12 @@ class Run:
     ) -> Run:
         first: Texts = {**edits[0].texts, "inversion": inversion}
         kept: list[Texts] = [{"source": asked.source, "target": asked.keep} for asked in edits]
-        return cls(host, tuple(edits), host.bind(first, *(asked.texts for asked in edits[1:]), *kept), seed, progress)
+        bound = host.bind(first, *(asked.texts for asked in edits[1:]), *kept)
+        return cls(host, tuple(edits), bound, inversion, seed, progress)
+
+    def again(self, edits: Sequence[Edit]) -> Run:
+        """For other edits, under the same seed."""
+        return Run.of(self.host, edits, self.inversion, self.seed, self.progress)
 
     def one(self, number: int) -> Run:
         return replace(self, number=number)
@@ -127,29 +134,27 @@ class Run:
         rooms = [give_room(part.mask, how.room if part.seen else 0) for part in parts]
         latent = self._decoded(opened, parts, rooms, how)
         edited = opened.margin.remove(self.host.decode(latent)).to(opened.picture.device)
-        return worth_pasting(opened.picture, edited, union(part.mask for part in parts), union(rooms), how.seam)
+        pasted = GREYS[how.decoding.greys].pasted
+        mask, room = (union(pasted(each) for each in planes) for planes in ([part.mask for part in parts], rooms))
+        return worth_pasting(opened.picture, edited, mask, room, how.seam)
 
     def _decoded(self, opened: Opened, parts: Sequence[Part], rooms: Sequence[Tensor], how: EditSettings) -> Tensor:
         """Inverted once, where any background asks for it, then decoded: [B, C, h, w]."""
         x0, decoding, size = opened.x0, how.decoding, (opened.x0.shape[-2], opened.x0.shape[-1])
 
         def cells_of(mask: Tensor) -> Tensor:
-            return cells(opened.margin.add_to_mask(mask), size, decoding.soft)[:, None]
+            return GREYS[decoding.greys].cells(opened.margin.add_to_mask(mask), size)[:, None]
 
-        masks = [cells_of(room) for room in rooms]
-        drawing = [i for i, mask in enumerate(masks) if mask.any()] or [0]  # an empty mask changes nothing for the rest
-        parts, masks = [parts[i] for i in drawing], [masks[i] for i in drawing]
+        roomy = [cells_of(room) for room in rooms]
+        drawing = [i for i, plane in enumerate(roomy) if plane.any()] or [0]  # an empty mask changes nothing
+        parts, roomy = [parts[i] for i in drawing], [roomy[i] for i in drawing]
         trajectory = Trajectory(x0[None], levels_of_climb(self.model, how.inversion))
         if BACKGROUNDS[decoding.background].needs_inversion and not all(part.is_drafted for part in parts):
             trajectory = climb(self.model, x0, how.inversion, self._steps("invert"))
-        drawn = self._drawn(trajectory, parts, masks, decoding)
-        heats = [None if part.seen is None else fit(part.seen.heatmap, size)[:, None] for part in parts]
-        are_known = all(heat is not None for heat in heats)
-        claims = [
-            claims_of(cells_of(part.mask), mask, heat if are_known else None)
-            for part, mask, heat in zip(parts, masks, heats, strict=True)
-        ]
-        return joined(x0, drawn, masks, claims, decoding.overlap)
+        latents = self._drawn(trajectory, parts, roomy, decoding)
+        heats = [part.seen and fit(part.seen.heatmap, size)[:, None] for part in parts]
+        masks = [cells_of(part.mask) for part in parts]
+        return joined(x0, [Drawn(*each) for each in zip(latents, masks, roomy, heats, strict=True)], decoding.overlap)
 
     def _drawn(
         self, trajectory: Trajectory, parts: Sequence[Part], masks: Sequence[Tensor], how: DecodingSettings
@@ -158,7 +163,6 @@ class Run:
         drawn: dict[int, Tensor] = {}
         masks = [mask.expand(max(len(mask), len(trajectory.clean)), -1, -1, -1) for mask in masks]  # one may serve all
         for guidance, together in self._alike(parts, how):
-            changes = [parts[i].change for i in together]
             latents = redraw(
                 self.model.of(*(parts[i].number for i in together)),
                 trajectory.repeated(len(together)),
@@ -166,7 +170,7 @@ class Run:
                 replace(how, guidance=guidance),
                 Draws.of(self.seed),
                 self._steps("decode"),
-                change=None if changes[0] is None else in_turn([each for each in changes if each is not None]),
+                change=_changes([parts[i] for i in together]),
             )
             drawn |= {i: latents[place :: len(together)] for place, i in enumerate(together)}
         return [drawn[i] for i in range(len(parts))]
@@ -190,6 +194,12 @@ class Run:
 
     def _steps(self, stage: str) -> OnStep | None:
         return self.progress and self.progress(stage)
+
+
+def _changes(parts: Sequence[Part]) -> Tensor | None:
+    """What the drafts of parts that are alike add, in turn."""
+    changes = [part.change for part in parts if part.change is not None]
+    return in_turn(changes) if changes else None
 
 
 def mask_of(heatmap: Tensor, picture: Tensor, how: MaskSettings) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .contrast import STATISTICS
 from .decoding import BACKGROUNDS
 from .focus import Focus
+from .greys import GREYS
 from .kinds import KINDS
 from .knobs import Settings, knob, part
 from .masks import RULES, checked_value
@@ -122,7 +123,7 @@ class DecodingSettings(Settings):
         3, "Attempts with different noise. The one that the model judges closest to the target is kept.", low=1, high=64
     )
     background: str = knob("retrace", "What stands outside the mask on the way down.", names=BACKGROUNDS)
-    soft: bool = knob(True, "Blends the latent along the mask's rim. Off suits masks that fit tightly.")
+    greys: str = knob("blend", "What grey in a mask means, and its rim.", names=GREYS)
     solver: str = knob("ancestral", "How to step from one noise level to the next.", names=SOLVERS, advanced=True)
     overlap: str = knob("stronger", "Where the masks of several edits meet.", names=OVERLAPS, advanced=True)
 
@@ -165,7 +166,7 @@ FASTDIFFEDIT = EditSettings(
         Refinement(),
     ),
     inversion=InversionSettings(steps=20, strength=0.7),
-    decoding=DecodingSettings(background="noised", guided_above=0, tries=1, soft=False, solver="ddim"),
+    decoding=DecodingSettings(background="noised", guided_above=0, tries=1, greys="none", solver="ddim"),
     room=0,
     seam="none",
 )

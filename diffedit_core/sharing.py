@@ -7,7 +7,7 @@ place, and draws there, or here, what it misses.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -31,22 +31,39 @@ OVERLAPS: dict[str, Overlap] = {
 """What happens where masks meet, by name."""
 
 
-def claims_of(mask: Tensor, roomy: Tensor, heat: Tensor | None = None) -> Tensor:
-    """How strongly an edit lays claim to each cell, all [B or 1, 1, ...]: by its heat, and far less in its room."""
-    strength = torch.ones_like(roomy) if heat is None else heat.to(roomy).clamp_min(torch.finfo(roomy.dtype).tiny)
-    return strength * torch.maximum(mask.to(roomy), ROOM * roomy)
+@dataclass(frozen=True)
+class Drawn:
+    """One of the edits, and where it belongs: all but the latent are [B or 1, 1, ...], at its size."""
+
+    latent: Tensor  # [B, C, ...]: drawn as if it were the only edit
+    mask: Tensor
+    room: Tensor  # the mask with the room around it, in which it was drawn
+    heat: Tensor | None = None
+
+    @property
+    def claim(self) -> Tensor:
+        """How strongly the edit lays claim to each cell: by its heat, and far less in its room."""
+        room = self.room
+        heat = torch.ones_like(room) if self.heat is None else self.heat.to(room)
+        return heat.clamp_min(torch.finfo(room.dtype).tiny) * torch.maximum(self.mask.to(room), ROOM * room)
 
 
-def joined(
-    x0: Tensor, drawn: Sequence[Tensor], masks: Sequence[Tensor], claims: Sequence[Tensor], overlap: str
-) -> Tensor:
-    """The latents [B, C, ...] drawn for K edits as one, each in its mask [B or 1, 1, ...]; elsewhere the picture x0."""
-    if len(drawn) == 1:
-        return drawn[0]
-    planes, laid = (torch.stack(torch.broadcast_tensors(*each)) for each in (masks, claims))
-    weights = shares(planes, laid, overlap)
-    mixed = _sum(torch.stack([weight.to(each) * each for weight, each in zip(weights, drawn, strict=True)]))
-    return torch.where(weights.sum(0) > 0, mixed, x0)
+def joined(x0: Tensor, edits: Sequence[Drawn], overlap: str) -> Tensor:
+    """The latents of K edits as one [B, C, ...], each in its room; elsewhere the picture x0.
+
+    Heats decide only where all are known.
+    """
+    if len(edits) == 1:
+        return edits[0].latent
+    if any(edit.heat is None for edit in edits):
+        edits = [replace(edit, heat=None) for edit in edits]
+    rooms, claims = (
+        torch.stack(torch.broadcast_tensors(*each))
+        for each in ([edit.room for edit in edits], [edit.claim for edit in edits])
+    )
+    weights = shares(rooms, claims, overlap)
+    terms = [weight.to(edit.latent) * edit.latent for weight, edit in zip(weights, edits, strict=True)]
+    return torch.where(weights.sum(0) > 0, _sum(torch.stack(terms)), x0)
 
 
 def shares(masks: Tensor, claims: Tensor, overlap: str = "stronger") -> Tensor:

@@ -88,6 +88,7 @@ def redraw(
             process=model.process,
             draws=draws,
             solver=how.solver,
+            greys=how.greys,
             tries=how.tries if begun is None else 1,  # drafts were chosen from already
             change=begun,
             on_step=on_step,

@@ -8,8 +8,9 @@ from comfy.samplers import SCHEDULER_NAMES
 from comfy_api.latest import io
 
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
+from ..diffedit_core.hosts.comfyui.latents import VaeLatent
 from ..diffedit_core.hosts.comfyui.noise import SCHEDULER
-from ..diffedit_core.hosts.comfyui.stages import VaeLatent, invert_picture
+from ..diffedit_core.hosts.comfyui.stages import invert_picture
 from ..diffedit_core.settings import InversionSettings
 from .display import show_text
 from .fields import CATEGORY, Trajectory, supported, widgets

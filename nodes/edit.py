@@ -6,7 +6,8 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
-from ..diffedit_core.hosts.comfyui.stages import VaeLatent, WireEdit
+from ..diffedit_core.hosts.comfyui.latents import VaeLatent
+from ..diffedit_core.hosts.comfyui.redrawing import WireEdit
 from .fields import CATEGORY, Edits, supported
 
 

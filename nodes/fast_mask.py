@@ -8,7 +8,8 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
-from ..diffedit_core.hosts.comfyui.stages import VaeLatent, find_mask
+from ..diffedit_core.hosts.comfyui.latents import VaeLatent
+from ..diffedit_core.hosts.comfyui.stages import find_mask
 from ..diffedit_core.settings import FASTDIFFEDIT
 from .display import show_mask
 from .fields import CATEGORY, contrast_inputs, mask_outputs, seed, supported, widgets

@@ -10,7 +10,8 @@ from torch import Tensor
 from ..diffedit_core.focus import Focus as FocusSettings
 from ..diffedit_core.hosts.comfyui.focusing import CUT_OUTS, Eyes, Focused, focus
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
-from ..diffedit_core.hosts.comfyui.stages import VaeLatent, WireEdit
+from ..diffedit_core.hosts.comfyui.latents import VaeLatent
+from ..diffedit_core.hosts.comfyui.redrawing import WireEdit
 from ..diffedit_core.sheets import framed
 from .display import show_text
 from .fields import CATEGORY, Edits, WayBack, supported, widgets

@@ -8,7 +8,9 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
-from ..diffedit_core.hosts.comfyui.stages import VaeLatent, WireEdit, WireTrajectory, masked_denoise, with_negative
+from ..diffedit_core.hosts.comfyui.latents import VaeLatent
+from ..diffedit_core.hosts.comfyui.redrawing import WireEdit, masked_denoise, with_negative
+from ..diffedit_core.hosts.comfyui.stages import WireTrajectory
 from ..diffedit_core.settings import DecodingSettings, EditSettings
 from .display import show_advice
 from .fields import CATEGORY, Edits, Trajectory, seed, supported, widgets

@@ -130,7 +130,7 @@ def test_a_soft_mask_blends_as_it_does_at_the_models_size(host, pictures):
         host,
         pictures[:1],
         Edit(*TEXTS, mask=soft),
-        how=replace(FEW, rim=0.0, decoding=replace(FEW.decoding, soft=False)),
+        how=replace(FEW, rim=0.0, decoding=replace(FEW.decoding, greys="none")),
     )
     assert torch.equal(half.mask, soft)
     assert torch.equal(half.picture[soft == 0], pictures[:1][soft == 0])

@@ -6,6 +6,7 @@ from worlds import DIFFUSION, FLOW, FlowGaussian, Gaussian, levels, order, stand
 
 from diffedit_core.decoding import Outside, decode, descend, matched, noised, retrace, source
 from diffedit_core.draws import seeded_noise
+from diffedit_core.greys import GREYS
 from diffedit_core.inversion import Trajectory, invert
 from diffedit_core.solvers import SOLVERS, ancestral, ddim, step
 
@@ -104,6 +105,34 @@ def test_a_soft_mask_lies_between_and_a_half_blends_half_at_every_step():
     full = decode(EDIT.denoise, EVERYWHERE, retrace(trajectory))
     changes = [(result - trajectory.clean).abs().mean() for result in (quarter, full)]
     assert 0 < changes[0] < changes[1]
+
+
+def test_read_as_strength_a_cell_is_the_picture_until_its_own_level_and_free_from_there_on():
+    """Six levels: a cell of grey g goes its own way from the level nearest to 6 g on."""
+    trajectory = inverted(standard_normal(1, 4, 8, 8))
+    for begins, greys in ((0, (0, 0.08)), (1, (0.09, 0.24)), (3, (0.42, 0.5, 0.58)), (6, (0.92, 1))):
+        x = trajectory.latents[begins]
+        for level in range(begins, 0, -1):
+            x = step(x, EDIT.denoise(x, SIGMAS[level]), SIGMAS[level], SIGMAS[level - 1])
+        for grey in greys:
+            assert torch.equal(decode(EDIT.denoise, EVERYWHERE * grey, retrace(trajectory), greys="strength"), x)
+
+
+def test_each_cell_has_its_own_strength():
+    """A denoiser that sees each cell alone: a picture of all greys is each grey's own, in its cells."""
+    trajectory = inverted(standard_normal(1, 4, 8, 8))
+    ramp = torch.linspace(0, 1, 8, dtype=torch.float64).expand(1, 1, 8, 8)
+    found = decode(EDIT.denoise, ramp, retrace(trajectory), greys="strength")
+    for column in range(8):
+        alone = decode(EDIT.denoise, EVERYWHERE * ramp[..., column : column + 1], retrace(trajectory), greys="strength")
+        assert torch.equal(found[..., column], alone[..., column])
+    assert torch.equal(found[..., 0], trajectory.clean[..., 0])
+
+
+@pytest.mark.parametrize("greys", GREYS)
+def test_a_mask_without_grey_means_the_same_to_all(greys):
+    outside = retrace(inverted(standard_normal(2, 4, 8, 8)))
+    assert torch.equal(decode(EDIT.denoise, HALF, outside, greys=greys), decode(EDIT.denoise, HALF, outside))
 
 
 def test_an_image_is_decoded_as_if_it_were_alone():
@@ -205,6 +234,7 @@ def test_a_way_down_can_be_gone_in_two_parts(solver, at):
     whole = decode(EDIT.denoise, HALF, outside, step=SOLVERS[solver].begin(DIFFUSION, noise))
     step, falling = SOLVERS[solver].begin(DIFFUSION, noise), range(6, 0, -1)
     x, mask = matched(outside.start, HALF)
+    free = outside.freed(mask, "blend")
 
     def asking(x, sigma):
         calls.append((sigma, EDIT.denoise(x, sigma)))
@@ -213,7 +243,7 @@ def test_a_way_down_can_be_gone_in_two_parts(solver, at):
     for part, reached in ((falling[:at], 6 - at), (falling[at:], 0)):
         before = x
         calls.clear()
-        x, x0 = descend(asking, x, mask, outside, part, step=step)
+        x, x0 = descend(asking, x, free, outside, part, step=step)
         assert [sigma for sigma, _ in calls] == [SIGMAS[level] for level in part]
         assert torch.equal(x0, calls[-1][1] if part else before)  # the last prediction, or nothing was done
         assert torch.equal(x[..., :4], outside.at(reached, x)[..., :4])
@@ -223,8 +253,9 @@ def test_a_way_down_can_be_gone_in_two_parts(solver, at):
 def test_a_part_of_the_way_counts_its_own_steps():
     done, outside = [], retrace(inverted(standard_normal(1, 4, 8, 8)))
     x, mask = matched(outside.start, HALF)
+    free = outside.freed(mask, "blend")
     descend(
-        EDIT.denoise, x, mask, outside, (4, 3, 2), step=ddim, on_step=lambda i, n, x0: done.append((i, n, x0.shape))
+        EDIT.denoise, x, free, outside, (4, 3, 2), step=ddim, on_step=lambda i, n, x0: done.append((i, n, x0.shape))
     )
     assert done == [(i, 3, (1, 4, 8, 8)) for i in (1, 2, 3)]
 

@@ -17,6 +17,7 @@ from diffedit_core.contrast import STATISTICS, contrast, purist_contrast
 from diffedit_core.decoding import BACKGROUNDS
 from diffedit_core.denoiser import levels_up_to
 from diffedit_core.draws import Draws, paired_noise, seeded_noise
+from diffedit_core.greys import GREYS
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import invert
 from diffedit_core.kinds import KINDS
@@ -84,9 +85,9 @@ def test_an_edit_keeps_the_size_and_every_pixel_outside_its_mask(host, picture):
 
 
 @pytest.mark.parametrize("background", BACKGROUNDS)
-@pytest.mark.parametrize("soft", [False, True])
-def test_a_mask_of_ones_own_is_taken_as_it_is(host, picture, background, soft):
-    mask, how = some_mask(), replace(FEW, decoding=replace(FEW.decoding, background=background, soft=soft))
+@pytest.mark.parametrize("greys", GREYS)
+def test_a_mask_of_ones_own_is_taken_as_it_is(host, picture, background, greys):
+    mask, how = some_mask(), replace(FEW, decoding=replace(FEW.decoding, background=background, greys=greys))
     before = host.evaluations
     result = edit(host, picture, Edit(*TEXTS, mask=mask), how=how)
     assert torch.equal(result.mask, mask) and result.looks[0] is None
@@ -96,6 +97,19 @@ def test_a_mask_of_ones_own_is_taken_as_it_is(host, picture, background, soft):
     beside = 2 if background == "source" else 0
     tries = 2 * (2 * (2 + beside) + 2 * len(STRENGTHS)) + 1 + beside
     assert host.evaluations - before == tries + (0 if background == "noised" else 3)  # and before it the inversion
+
+
+def test_read_as_strength_a_grey_place_is_drawn_again_from_lower_noise_and_replaced_whole(host, picture):
+    """Blended, half of the original would shine through."""
+    grey, how = 0.5 * some_mask(), replace(FEW, rim=0.0)
+    shaded, blended = (
+        edit(host, picture, Edit(*TEXTS, mask=grey), how=replace(how, decoding=replace(how.decoding, greys=greys)))
+        for greys in ("strength", "blend")
+    )
+    assert torch.equal(shaded.mask, (grey > 0).float()) and torch.equal(blended.mask, grey)
+    assert torch.equal(shaded.picture[grey == 0], picture[grey == 0])
+    assert not torch.equal(shaded.picture[grey > 0], blended.picture[grey > 0])
+    assert torch.equal(shaded.masks[0], grey)
 
 
 def test_seeds_reproduce_and_differ(host, picture):
@@ -111,17 +125,17 @@ def test_seeds_reproduce_and_differ(host, picture):
 
 
 @pytest.mark.parametrize(
-    ("soft", "solver", "above"),
-    [(False, "ddim", 0.6), (False, "ancestral", 1.0), *((True, each, 0) for each in SOLVERS)],
+    ("greys", "solver", "above"),
+    [("none", "ddim", 0.6), ("none", "ancestral", 1.0), *(("blend", each, 0) for each in SOLVERS)],
 )
 @pytest.mark.parametrize("background", BACKGROUNDS)
-def test_every_setting_of_the_edit_reaches_its_place(host, picture, background, soft, solver, above):
+def test_every_setting_of_the_edit_reaches_its_place(host, picture, background, greys, solver, above):
     """By hand, from the modules: inversion, background, decoding, pasting."""
     picture, mask = picture[:, :48, :64], some_mask(48, 64)
     how = EditSettings(
         inversion=InversionSettings(steps=4, strength=0.75, guidance=1.5, iterations=1),
         decoding=DecodingSettings(
-            guidance=5.0, guided_above=above, tries=3, background=background, soft=soft, solver=solver
+            guidance=5.0, guided_above=above, tries=3, background=background, greys=greys, solver=solver
         ),
         rim=3.0,
         seam="light",
@@ -137,7 +151,7 @@ def test_every_setting_of_the_edit_reaches_its_place(host, picture, background, 
         "noised": decoding.noised(x0, sigmas, host.process, seeded_noise(9)),
         "source": decoding.source(trajectory, model.denoiser("source", 5.0)),
     }[background]
-    planes = cells(mask, (6, 8), soft)[:, None]
+    planes = cells(mask, (6, 8), greys == "blend")[:, None]
     guided, plain = model.denoiser("target", 5.0), model.denoiser("target")
 
     def denoise(x, sigma):
@@ -373,7 +387,7 @@ def test_an_edit_can_be_interrupted_in_every_stage_and_run_again(host, picture, 
 
 def test_inputs_are_never_changed(host, picture):
     mask, before = some_mask(), picture.clone()
-    edit(host, picture, Edit(*TEXTS, mask=mask), how=replace(FEW, decoding=replace(FEW.decoding, soft=True)))
+    edit(host, picture, Edit(*TEXTS, mask=mask), how=replace(FEW, decoding=replace(FEW.decoding, greys="blend")))
     find_mask(host, picture, Edit(*TEXTS), how=finding(refinement=Refinement(grow=3, feather=2.0)))
     assert torch.equal(picture, before) and torch.equal(mask, some_mask())
 

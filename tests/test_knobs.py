@@ -203,7 +203,7 @@ def test_fast_edit_is_what_fastdiffedits_parts_say():
         "decoding.background": "noised",
         "decoding.guided_above": 0,
         "decoding.tries": 1,
-        "decoding.soft": False,
+        "decoding.greys": "none",
         "decoding.solver": "ddim",
         "room": 0,
         "seam": "none",

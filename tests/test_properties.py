@@ -88,7 +88,8 @@ def test_rules_give_masks_of_the_same_shape_without_touching_the_heatmap(heatmap
     heatmap = heatmap.clamp(max=6e4).to(dtype)
     before = heatmap.clone()
     mask = threshold(heatmap, *rule)
-    assert mask.shape == heatmap.shape and is_mask(mask) and set(mask.unique().tolist()) <= {0.0, 1.0}
+    assert mask.shape == heatmap.shape and is_mask(mask)
+    assert rule[0] == "grey" or set(mask.unique().tolist()) <= {0.0, 1.0}
     assert torch.equal(heatmap, before) and torch.equal(threshold(heatmap, *rule), mask)
     for i in range(len(heatmap)):
         assert torch.equal(threshold(heatmap[i : i + 1], *rule), mask[i : i + 1])

@@ -13,6 +13,7 @@ from worlds import CELL, Gaussian, Somewhere, WorldHost, standard_normal
 from diffedit_core import Edit, Edited, EditSettings, MaskSettings, edit, find_mask
 from diffedit_core.batches import in_turn
 from diffedit_core.focus import Focus
+from diffedit_core.greys import GREYS
 from diffedit_core.hosts.diffusers import BoundTexts, DiffusersHost
 from diffedit_core.masks import iou
 from diffedit_core.pictures import from_bytes
@@ -302,7 +303,7 @@ def test_it_can_be_interrupted_anywhere_and_run_again(end):
 # ---- where masks meet
 
 LEFT, RIGHT = Edit(NONE, mean(spot(4, 3, 0.5, 5, 6))), Edit(NONE, mean(spot(4, 6, -0.7, 5, 6)))  # 3 columns in both
-HARD = replace(TIGHT, decoding=replace(TIGHT.decoding, soft=False))
+HARD = replace(TIGHT, decoding=replace(TIGHT.decoding, greys="none"))
 
 
 def overlapping(asked, overlap: str, how: EditSettings = HARD) -> Edited:
@@ -446,9 +447,9 @@ def wide(monkeypatch, chunk: int) -> None:
     monkeypatch.setattr(BoundTexts, "chunk", property(lambda self: chunk))
 
 
-@pytest.mark.parametrize("soft", [False, True])
-def test_a_network_draws_each_as_if_it_were_the_only_one(network, photo, soft):
-    how = replace(FEW, decoding=replace(FEW.decoding, soft=soft))
+@pytest.mark.parametrize("greys", GREYS)
+def test_a_network_draws_each_as_if_it_were_the_only_one(network, photo, greys):
+    how = replace(FEW, decoding=replace(FEW.decoding, greys=greys))
     latents = []  # an autoencoder's decoder sees all of the latent
     for asked in (GIVEN, *GIVEN):
         decode = network.decode

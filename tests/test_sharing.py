@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffedit_core.sharing import OVERLAPS, ROOM, claims_of, joined, shares
+from diffedit_core.sharing import OVERLAPS, ROOM, Drawn, joined, shares
 
 few = settings(max_examples=40, deadline=None, derandomize=True)
 counts, batches, sides = st.integers(1, 4), st.integers(1, 3), st.integers(1, 9)
@@ -38,24 +38,33 @@ def random_masks(shape, seed: int, is_soft: bool) -> torch.Tensor:
     return (values > 0.5) * (2 * values - 1 if is_soft else 1.0)
 
 
+def claim(mask: torch.Tensor, room: torch.Tensor, heat: torch.Tensor | None = None) -> torch.Tensor:
+    return Drawn(mask, mask, room, heat).claim
+
+
+def together(drawn, masks, heats) -> list[Drawn]:
+    """Edits whose masks leave no room."""
+    return [Drawn(latent, mask, mask, heat) for latent, mask, heat in zip(drawn, masks, heats, strict=True)]
+
+
 # ---- claims
 
 
 def test_a_mask_claims_as_much_as_its_heat_and_its_room_far_less():
     mask, roomy, heat = row(0, 1, 1, 0), row(1, 1, 1, 0), row(5.0, 2.0, 0.5, 7.0)
-    torch.testing.assert_close(claims_of(mask, roomy, heat), row(5 * ROOM, 2, 0.5, 0))
-    torch.testing.assert_close(claims_of(mask, roomy), row(ROOM, 1, 1, 0))
+    torch.testing.assert_close(claim(mask, roomy, heat), row(5 * ROOM, 2, 0.5, 0))
+    torch.testing.assert_close(claim(mask, roomy), row(ROOM, 1, 1, 0))
 
 
 def test_a_mask_without_any_heat_has_a_claim_all_the_same():
-    assert (claims_of(row(1, 0.5), row(1, 1), row(0, 0)) > 0).all()
+    assert (claim(row(1, 0.5), row(1, 1), row(0, 0)) > 0).all()
 
 
 def test_room_gives_way_to_the_mask_of_another_however_much_hotter_it_is():
     """Up to hundreds of times, which no heatmap is."""
     mine, yours = (row(1, 1, 0, 0), row(1, 1, 1, 0)), (row(0, 0, 1, 1), row(0, 1, 1, 1))
     for heat in (1.0, 0.3, 1 / 500):
-        claims = torch.stack([claims_of(*mine, row(1, 1, 1, 1)), claims_of(*yours, heat * row(1, 1, 1, 1))])
+        claims = torch.stack([claim(*mine, row(1, 1, 1, 1)), claim(*yours, heat * row(1, 1, 1, 1))])
         found = shares(torch.stack([mine[1], yours[1]]), claims)
         assert torch.equal(found, torch.stack([row(1, 1, 0, 0), row(0, 0, 1, 1)]))
 
@@ -122,7 +131,7 @@ def test_the_strongest_of_different_claims_has_all_of_the_cell(seed, count, h, w
 def test_one_edit_is_itself(seed, shape, overlap, dtype):
     x0, drawn = normal(shape, seed).to(dtype), normal(shape, seed + 1).to(dtype)
     mask = random_masks((1, 1, *shape[2:]), seed, is_soft=True)
-    assert torch.equal(joined(x0, [drawn], [mask], [mask], overlap), drawn)
+    assert torch.equal(joined(x0, together([drawn], [mask], [mask]), overlap), drawn)
 
 
 @few
@@ -143,7 +152,7 @@ def test_outside_all_masks_it_is_the_picture_and_where_there_is_one_that_edit_bi
     planes = (count, 1 if is_shared else shape[0], 1, *shape[2:])
     masks = random_masks(planes, seed, is_soft)
     before = [each.clone() for each in (x0, *drawn, masks)]
-    found = joined(x0, drawn, masks.unbind(), (random(planes, seed + 9) + 0.1).unbind(), overlap)
+    found = joined(x0, together(drawn, masks, random(planes, seed + 9) + 0.1), overlap)
     assert found.dtype == dtype and found.shape == x0.shape
     holders = (masks > 0).sum(0).expand_as(x0)
     assert torch.equal(found[holders == 0], x0[holders == 0])
@@ -172,18 +181,19 @@ def test_the_order_of_three_edits_changes_nothing_bit_for_bit(seed, shape, overl
     drawn = [normal(shape, seed + 1 + i).to(dtype) for i in range(3)]
     masks, claims = random_masks(planes, seed, is_soft), random(planes, seed + 9) + 0.1
     claims = claims.round() + 1 if has_ties else claims
-    found = joined(x0, drawn, masks.unbind(), claims.unbind(), overlap)
+    found = joined(x0, together(drawn, masks, claims), overlap)
     for order in permutations(range(3)):
         swapped = [[list(each)[i] for i in order] for each in (drawn, masks, claims)]
-        assert torch.equal(joined(x0, *swapped, overlap), found)
+        assert torch.equal(joined(x0, together(*swapped), overlap), found)
 
 
 def test_masks_and_claims_that_serve_all_pictures_stand_beside_those_of_each():
     x0, drawn = normal((3, 4, 5, 6), 0), [normal((3, 4, 5, 6), 1), normal((3, 4, 5, 6), 2)]
     one, each = random_masks((1, 1, 5, 6), 3, False), random_masks((3, 1, 5, 6), 4, True)
-    found = joined(x0, drawn, [one, each], [0.5 * one, each], "stronger")
+    found = joined(x0, together(drawn, [one, each], [0.5 * one, each]), "stronger")
     spread = [one.expand(3, -1, -1, -1), each]
-    assert torch.equal(found, joined(x0, drawn, spread, [0.5 * spread[0], each], "stronger"))
+    assert torch.equal(found, joined(x0, together(drawn, spread, [0.5 * spread[0], each]), "stronger"))
     for i in range(3):
-        alone = joined(x0[[i]], [d[[i]] for d in drawn], [one, each[[i]]], [0.5 * one, each[[i]]], "stronger")
+        own = together([latent[[i]] for latent in drawn], [one, each[[i]]], [0.5 * one, each[[i]]])
+        alone = joined(x0[[i]], own, "stronger")
         assert torch.equal(found[[i]], alone)

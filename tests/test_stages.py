@@ -426,7 +426,7 @@ def test_the_mask_of_an_edit_is_what_was_found_and_what_changed_in_the_room_arou
 @pytest.mark.parametrize("background", BACKGROUNDS)
 def test_a_mask_of_ones_own_is_used_as_it_is_without_room_or_draft(background, room):
     original, mask, stages = pictures(X0), square(1), []
-    how = replace(HOW, room=room, decoding=replace(DECODING, background=background, soft=False))
+    how = replace(HOW, room=room, decoding=replace(DECODING, background=background, greys="none"))
 
     def progress(stage):
         stages.append(stage)

@@ -19,9 +19,11 @@ from ...shapes import is_hard
 from ...stages import Look
 from .demo import AREA
 from .guider import Conditioning
+from .latents import VaeLatent, cell_pixels, is_video
 from .pasting import WayBack
 from .pictures import is_crop, place_centred
-from .stages import DRAFTED, KINDS, VaeLatent, WireEdit, cell_pixels, drafted, find_mask, is_video
+from .redrawing import WireEdit
+from .stages import DRAFTED, KINDS, drafted, find_mask
 
 AREAS = {"WAN22": 1280 * 704, "WAN21": 832 * 480, "LTXV": 768 * 512, "SD15": 512 * 512}
 """Pixels that a family was made for, by its class in ComfyUI or its latent format, where it is not a megapixel."""

@@ -216,6 +216,11 @@ def run(
     return sampler.result
 
 
+def connected(texts: Mapping[Role, Conditioning | None]) -> Texts:
+    """Those whose sockets are connected."""
+    return {role: conditioning for role, conditioning in texts.items() if conditioning is not None}
+
+
 def draws_that_fit(model: Any, x0: Tensor, draws: int) -> int:
     """How many noise draws, under both texts each, fit into memory by the model's own estimate."""
     if x0.device.type == "cpu":

@@ -17,7 +17,8 @@ from comfy.cli_args import LatentPreviewMethod
 from conftest import pack
 
 host = pack("diffedit_core.hosts.comfyui.stages")
-WireEdit = host.WireEdit
+redrawing = pack("diffedit_core.hosts.comfyui.redrawing")
+WireEdit = redrawing.WireEdit
 guider = pack("diffedit_core.hosts.comfyui.guider")
 SamplingProcess = pack("diffedit_core.hosts.comfyui.noise").SamplingProcess
 choosing = pack("diffedit_core.choosing")
@@ -33,7 +34,7 @@ FIND = settings.ContrastSettings(draws=3, sure=1)
 ADD = replace(FIND, kind="addition", drafts=1, guidance=3.0)
 RULE = settings.CutSettings("otsu")
 CLIMB = settings.InversionSettings(steps=5, strength=0.6)
-EDIT = settings.DecodingSettings(guidance=3.0, tries=2, soft=False)
+EDIT = settings.DecodingSettings(guidance=3.0, tries=2, greys="none")
 ALL = list(tiny.FAMILIES)
 FLOW = ["sd3", "flux", "wan"]
 DIFFUSION = [family for family in ALL if family not in FLOW]
@@ -54,7 +55,7 @@ def add(model, latent, family="sd15", how=ADD):
 
 def denoise(model, trajectory, mask, family="sd15", how=EDIT, seed=0, room=0, more=(), **given):
     edits = [WireEdit(mask, tiny.text("a dog", family), tiny.text("", family), **given), *more]
-    return host.masked_denoise(model, trajectory, edits, how=how, seed=seed, room=room)[0]["samples"]
+    return redrawing.masked_denoise(model, trajectory, edits, how=how, seed=seed, room=room)[0]["samples"]
 
 
 def left_half(batch=1):
@@ -233,7 +234,7 @@ def test_soft_edges_blend():
     model, latent = tiny.model(), tiny.latent()
     trajectory, _, _ = climb(model, latent)
     mask = (torch.arange(64) < 28).float().expand(1, 64, 64)  # half of the fourth cell
-    hard, soft = (denoise(model, trajectory, mask, how=replace(EDIT, soft=soft)) for soft in (False, True))
+    hard, soft = (denoise(model, trajectory, mask, how=replace(EDIT, greys=greys)) for greys in ("none", "blend"))
     assert not hard[..., 3].equal(soft[..., 3])
     assert soft[..., 5:].equal(latent["samples"][..., 5:])
 

@@ -18,7 +18,8 @@ import torch
 from conftest import pack
 
 host = pack("diffedit_core.hosts.comfyui.stages")
-WireEdit = host.WireEdit
+redrawing = pack("diffedit_core.hosts.comfyui.redrawing")
+WireEdit = redrawing.WireEdit
 guider = pack("diffedit_core.hosts.comfyui.guider")
 SamplingProcess = pack("diffedit_core.hosts.comfyui.noise").SamplingProcess
 Draws = pack("diffedit_core.draws").Draws
@@ -28,7 +29,7 @@ settings = pack("diffedit_core.settings")
 FIND = settings.ContrastSettings(draws=2, sure=1)
 ADD = replace(FIND, kind="addition", drafts=1, guidance=3.0)
 CLIMB = settings.InversionSettings(steps=5, strength=0.6)
-EDIT = settings.DecodingSettings(guidance=3.0, soft=False)
+EDIT = settings.DecodingSettings(guidance=3.0, greys="none")
 MASK = (torch.arange(64) < 32).float().expand(1, 64, 64)
 
 TO_Q = "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_q.weight"
@@ -134,7 +135,7 @@ def results(model, texts) -> dict[str, torch.Tensor]:
     added = host.find_mask(model, latent, source, target, seed=0, **add)
     trajectory, _, _ = host.invert_picture(model, latent, empty, how=CLIMB)
     edited, gone_on = (
-        host.masked_denoise(model, trajectory, [WireEdit(MASK, target, empty, source, draft)], how=EDIT, seed=0)[0]
+        redrawing.masked_denoise(model, trajectory, [WireEdit(MASK, target, empty, source, draft)], how=EDIT, seed=0)[0]
         for draft in (None, added.draft)
     )
     return {
@@ -300,7 +301,7 @@ def test_one_trajectory_serves_many_edits():
     trajectory, _, _ = host.invert_picture(model, tiny.latent(), empty, how=CLIMB)
     kept = [held.clone() for held in (trajectory.picture["samples"], trajectory.noisy_model_latents)]
     there, elsewhere = ([WireEdit(mask, target, empty)] for mask in (MASK, 1 - MASK))
-    first = host.masked_denoise(model, trajectory, there, how=EDIT, seed=0)[0]["samples"]
-    host.masked_denoise(model, trajectory, elsewhere, how=replace(EDIT, soft=True), seed=0)
+    first = redrawing.masked_denoise(model, trajectory, there, how=EDIT, seed=0)[0]["samples"]
+    redrawing.masked_denoise(model, trajectory, elsewhere, how=replace(EDIT, greys="blend"), seed=0)
     assert trajectory.picture["samples"].equal(kept[0]) and trajectory.noisy_model_latents.equal(kept[1])
-    assert host.masked_denoise(model, trajectory, there, how=EDIT, seed=0)[0]["samples"].equal(first)
+    assert redrawing.masked_denoise(model, trajectory, there, how=EDIT, seed=0)[0]["samples"].equal(first)

@@ -13,7 +13,8 @@ from conftest import PACK, pack
 demo = pack("diffedit_core.hosts.comfyui.demo")
 toybox = pack("diffedit_core.toybox")
 host = pack("diffedit_core.hosts.comfyui.stages")
-WireEdit = host.WireEdit
+redrawing = pack("diffedit_core.hosts.comfyui.redrawing")
+WireEdit = redrawing.WireEdit
 settings = pack("diffedit_core.settings")
 
 SOURCE, TARGET = "a red circle on a wooden table, and a star", "a blue square on a wooden table, and a star"
@@ -91,9 +92,9 @@ def test_trajectories_and_edits(case, loaded):
     whole = inverted.above(model.get_model_object("process_latent_in")(inverted.picture["samples"]))
     torch.testing.assert_close(whole.latents, expected["trajectory"], rtol=1e-4, atol=1e-4)
     mask = (torch.arange(128) < 64).float().expand(1, 128, 128)
-    edit = settings.DecodingSettings(guidance=3.0, guided_above=0, tries=3, soft=False)
+    edit = settings.DecodingSettings(guidance=3.0, guided_above=0, tries=3, greys="none")
     edits = [WireEdit(mask, target, empty, source)]
-    edited = host.masked_denoise(model, inverted, edits, how=edit, seed=3)[0]["samples"]
+    edited = redrawing.masked_denoise(model, inverted, edits, how=edit, seed=3)[0]["samples"]
     torch.testing.assert_close(edited * SCALE, expected["edited"], rtol=1e-4, atol=3e-4)
 
 
@@ -125,9 +126,9 @@ def test_edits_that_go_on_from_a_draft(case, loaded):
     how = settings.InversionSettings(steps=20, strength=0.6, iterations=1)
     inverted, _, _ = host.invert_picture(model, latent, source, how=how)
     mask = (torch.arange(128) < 64).float().expand(1, 128, 128)
-    edit = settings.DecodingSettings(guidance=3.0, tries=3, soft=False)
+    edit = settings.DecodingSettings(guidance=3.0, tries=3, greys="none")
     edits = [WireEdit(mask, target, empty, source, draft)]
-    edited = host.masked_denoise(model, inverted, edits, how=edit, seed=3)[0]["samples"]
+    edited = redrawing.masked_denoise(model, inverted, edits, how=edit, seed=3)[0]["samples"]
     torch.testing.assert_close(edited * SCALE, expected["gone on"], rtol=1e-4, atol=3e-4)
     assert not expected["gone on"].isclose(expected["edited"], atol=0.01).all()
 

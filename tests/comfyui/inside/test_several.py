@@ -15,8 +15,9 @@ from test_nodes import run
 
 focusing = pack("diffedit_core.hosts.comfyui.focusing")
 host = pack("diffedit_core.hosts.comfyui.stages")
+redrawing = pack("diffedit_core.hosts.comfyui.redrawing")
 settings = pack("diffedit_core.settings")
-WireEdit = host.WireEdit
+WireEdit = redrawing.WireEdit
 
 SIZE = 64
 LEFT, RIGHT = ((torch.arange(SIZE) // 16 == column).float().expand(1, SIZE, SIZE) for column in (0, 3))
@@ -38,7 +39,7 @@ def climbed(model, family="sd15", batch=1):
 
 
 def drawn(model, trajectory, *edits, how=EDIT, seed=0, room=0):
-    return host.masked_denoise(model, trajectory, edits, how=how, seed=seed, room=room)[0]["samples"]
+    return redrawing.masked_denoise(model, trajectory, edits, how=how, seed=seed, room=room)[0]["samples"]
 
 
 @pytest.mark.parametrize("family", ALL)
