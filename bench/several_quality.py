@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from bench.peers import ledits_several
 from diffedit_core.editing import Edit, edit
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.pictures import to_bytes
+from diffedit_core.settings import PRESETS, EditSettings
 from diffedit_core.toybox import Several, Task, judge, judge_several, several
 from diffedit_core.toybox.judge import region_used
 from diffedit_core.toybox.scenes import SIZE
@@ -40,9 +41,9 @@ class Score:
     seconds: float
 
 
-def together(host: DiffusersHost, task: Several, seed: int) -> Run:
+def together(host: DiffusersHost, task: Several, seed: int, how: EditSettings | None = None) -> Run:
     asked = [Edit(each.source, each.target) for each in task.alone]
-    return _watched(host, lambda: edit(host, pictures_of([task.image]), asked, seed=seed).picture)
+    return _watched(host, lambda: edit(host, pictures_of([task.image]), asked, how=how, seed=seed).picture)
 
 
 def one_pair(host: DiffusersHost, task: Several, seed: int) -> Run:
@@ -66,6 +67,7 @@ def ledits(host: DiffusersHost, task: Several, seed: int) -> Run:
 ALONE, IN_A_ROW = "each alone (ours)", "one after the other (ours)"
 WAYS: dict[str, Way] = {
     "together (ours)": together,
+    "together, `fast` (ours)": partial(together, how=PRESETS["fast"].settings),
     IN_A_ROW: in_a_row,
     "one pair of texts for all (ours)": one_pair,
     "LEDITS++": ledits,
