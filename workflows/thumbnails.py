@@ -27,14 +27,14 @@ SCENES = {  # kind and seed
     "diffedit": ("colour", 5),
     "diffedit_sdxl": ("object", 14),
     "diffedit_sdxl_turbo": ("object", 3),
-    "diffedit_canny": ("colour", 9),
+    "diffedit_canny": ("colour", 16),
     "diffedit_depth": ("colour", 12),
     "two_edits": ("colour", 7),
     "mask_only": ("colour", 0),
-    "strengths": ("object", 8),
-    "clip_layers": ("colour", 3),
-    "inpainting": ("object", 11),
-    "instruct": ("colour", 15),
+    "strengths": ("object", 1),
+    "clip_layers": ("object", 34),
+    "inpainting": ("object", 30),
+    "instruct": ("colour", 38),
     "fast_diffedit": ("both", 4),
     "make_and_change": ("object", 5),
     "make_clip_and_change": ("both", 10),
@@ -104,7 +104,7 @@ def outlines(name: str, address: str) -> list[Tensor]:
     graph = demo_graph(name)
     canny = api(name)[the(api(name), "Canny")]
     scene = [the(graph, "DiffEdit_DemoScene"), 0]
-    graph["canny"] = canny | {"inputs": {**canny["inputs"], "image": scene}}
+    graph["canny"] = canny | {"inputs": {"image": scene, "low_threshold": 0.1, "high_threshold": 0.3}}  # soft shading
     return whole_edit(graph, address, ["canny", 0])
 
 
