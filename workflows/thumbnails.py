@@ -104,7 +104,7 @@ def outlines(name: str, address: str) -> list[Tensor]:
     graph = demo_graph(name)
     canny = api(name)[the(api(name), "Canny")]
     scene = [the(graph, "DiffEdit_DemoScene"), 0]
-    graph["canny"] = canny | {"inputs": {"image": scene, "low_threshold": 0.1, "high_threshold": 0.3}}  # soft shading
+    graph["canny"] = canny | {"inputs": {**canny["inputs"], "image": scene}}
     return whole_edit(graph, address, ["canny", 0])
 
 
