@@ -41,8 +41,10 @@ class Socket:
 
 @dataclass
 class Graph:
-    name: str
+    name: str  # of the API file: easy to type
+    title: str  # of the UI file: what the list of templates shows
     description: str
+    since: str = ""  # the first ComfyUI that has all of its nodes, where the oldest that we support has not
     nodes: list[Node] = field(default_factory=list)
     groups: list[tuple[str, str, list[Node]]] = field(default_factory=list)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from graphs import DESCRIBED
 from installations import HOW_TO_GET_ONE, Installation, installations
 from server import Server
 
@@ -24,6 +25,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         alone = [pytest.mark.xdist_group(name) for name in names]  # one worker for each: it keeps a server
         found = [pytest.param(each, marks=mark) for each, mark in zip(FOUND, alone, strict=True)]
         metafunc.parametrize("installation", found or [missing], ids=names or ["none"], scope="session")
+
+
+@pytest.fixture(autouse=True)
+def has_the_nodes_of_the_graph(request: pytest.FixtureRequest) -> None:
+    """A graph may need a later ComfyUI than this one."""
+    here = getattr(request.node, "callspec", None)
+    installation, name = (here.params.get(each) if here else None for each in ("installation", "name"))
+    since = DESCRIBED[name].since if name in DESCRIBED else ""
+    if installation and since and not installation.has(since):
+        pytest.skip(f"{name} needs ComfyUI {since}")
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ def node_list():
 
 NODES = {node.__name__: node for node in node_list()}
 IDS = ["DiffEditMask", "FastMask", "DDIMInvert", "MaskedDenoise", "MaskRefine", "Edit", "Focus", "PasteBack"]
-IDS += ["Panels", "DemoModel", "DemoScene"]
+IDS += ["Panels", "DepthModel", "DemoModel", "DemoScene"]
 
 
 def schema(name):
