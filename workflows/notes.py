@@ -143,6 +143,15 @@ In the third row its result is kept in our mask only, and everything else is you
 - changes too little: raise **cfg**
 - changes too much: lower it, to 4 or 5"""
 
+SHADES = """Rule **grey** in Mask Refine cuts nothing. Where the two texts differ most, the mask is white; where they \
+differ less, it is grey. Such a mask can say **how strongly** each place may change.
+
+- **Masked Denoise** reads it so with **greys** at strength: white is drawn anew, grey goes back into less noise \
+and keeps the large shapes that are there.
+- ComfyUI's own **Differential Diffusion** reads the same mask in the same way, in KSampler.
+
+A mask that you paint with a soft brush does even better: connect it instead of the grey one."""
+
 MAKING = """**Text to picture** makes something new from noise. **Picture to picture** starts from a picture with \
 noise on it: the new text changes what it should, and all the rest changes with it.
 

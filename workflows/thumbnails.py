@@ -30,6 +30,7 @@ SCENES = {  # kind and seed
     "diffedit_canny": ("colour", 16),
     "diffedit_depth": ("colour", 12),
     "two_edits": ("colour", 7),
+    "shades": ("ground", 3),
     "mask_only": ("colour", 0),
     "strengths": ("object", 1),
     "clip_layers": ("object", 34),
@@ -169,6 +170,15 @@ def filled(name: str, address: str) -> list[Tensor]:
     return [seen["picture"], heat(seen["heat"][..., 0]), overlay(seen["picture"], seen["mask"][..., 0]), seen["edit"]]
 
 
+def shaded(name: str, address: str) -> list[Tensor]:
+    """The picture, the grey mask, and what both readings of it make."""
+    graph = own_graph(name)
+    edits = {number: [number, 0] for number in all_of(graph, PASTE)}
+    asked = {"picture": [the(graph, "DiffEdit_DemoScene"), 0], **edits}
+    seen = ask(graph, address, asked, {"grey": [titled(graph, "The heat as a grey mask"), 0]})
+    return [seen["picture"], heat(seen["grey"][..., 0]), *(seen[number] for number in edits)]
+
+
 def made(name: str, address: str) -> list[Tensor]:
     """A picture made from the scene's text, the mask, the edit, and the same by picture to picture."""
     graph = own_graph(name)
@@ -186,6 +196,7 @@ OWN: dict[str, Callable[[str, str], list[Tensor]]] = {
     "fast_diffedit": fast,
     "mask_only": rules,
     "two_edits": two_edits,
+    "shades": shaded,
     "strengths": four_edits,
     "clip_layers": layers,
     "inpainting": filled,

@@ -144,6 +144,19 @@ def test_the_outlines_matter_to_the_mask_and_to_the_edit(server: Server) -> None
     assert (pictures_of(server, graph, *asked)[0] != pasted).any()
 
 
+def test_both_readings_follow_the_shades_and_only_ours_has_others(server: Server) -> None:
+    graph = few(api("shades"))
+    asked = [[number, 0] for number in all_of(graph, PASTE)]
+    ours, cores = pictures_of(server, graph, *asked)
+    (grey,) = titled(graph, "The heat as a grey mask")
+    graph[grey]["inputs"]["value"] = 3.0
+    fainter, cores_fainter = pictures_of(server, graph, *asked)
+    assert (fainter != ours).any() and (cores_fainter != cores).any()
+    blended, same = pictures_of(server, changed(graph, "DiffEdit_MaskedDenoise", greys="blend"), *asked)
+    assert (blended != fainter).any()
+    np.testing.assert_array_equal(same, cores_fainter)
+
+
 def test_the_clip_layer_matters(server: Server) -> None:
     graph = few(api("clip_layers"))
     first, second = all_of(graph, "CLIPSetLastLayer")
