@@ -29,7 +29,7 @@ Ask = Callable[[str, int], str]
 """Gives a model's answer to a prompt; the number makes it another answer."""
 
 
-class Unreadable(ValueError):
+class UnreadableError(ValueError):
     """Answers that hold no two texts, and why."""
 
 
@@ -59,9 +59,9 @@ def both_texts(ask: Ask, instruction: str, caption: str = "") -> tuple[str, str]
         answer = ask(prompt, number)
         try:
             return texts_of(answer)
-        except Unreadable as cause:
+        except UnreadableError as cause:
             why = f"{cause}: {answer.strip()[:80]!r}"
-    raise Unreadable(
+    raise UnreadableError(
         f"no two texts that can be used in {ANSWERS} answers, of which the last {why}; "
         "give source and target yourself, or take another writer"
     )
@@ -71,23 +71,24 @@ def texts_of(answer: str) -> tuple[str, str]:
     """Two texts that differ and have words in common, out of JSON in whatever stands around it, or named lines."""
     answer = without_thoughts(answer)
     if not answer:
-        raise Unreadable("is empty")
-    found = next((pair for pair in _pairs(answer) if all(pair)), None)
+        raise UnreadableError("is empty")
+    pairs = [pair for pair in _pairs(answer) if all(pair)]
+    if not pairs:
+        raise UnreadableError("holds no source and target")
+    found = next((pair for pair in pairs if pair != EXAMPLE), None)
     if found is None:
-        raise Unreadable("holds no source and target")
+        raise UnreadableError("repeats the example")
     words, others = (re.findall(r"\w+", text.lower()) for text in found)
-    if found == EXAMPLE:
-        raise Unreadable("repeats the example")
     if words == others:
-        raise Unreadable("says the same twice")
+        raise UnreadableError("says the same twice")
     if not set(words) & set(others):
-        raise Unreadable("has two texts with no word in common")
+        raise UnreadableError("has two texts with no word in common")
     return found
 
 
 def tidy(answer: str) -> str:
-    """The first line with words in it, without bullets and quotes around it."""
-    lines = (line.strip(" \t\"'`*•-") for line in without_thoughts(answer).splitlines())
+    """The first line with words in it, without the bullets, quotes and brackets around it."""
+    lines = (line.strip(" \t\"'`*•-{}[],") for line in without_thoughts(answer).splitlines())
     return next((" ".join(line.split()) for line in lines if re.search(r"\w", line)), "")
 
 

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from ..draws import Noise, seeded_noise, stream
 from ..pictures import from_pil, to_pil
-from ..wording import CAPTION, STARTS, WORDINGS, Unreadable, both_texts, tidy, wordings_asked
+from ..wording import CAPTION, STARTS, WORDINGS, UnreadableError, both_texts, tidy, wordings_asked
 
 TEMPERATURE, TOP_K = 0.8, 10  # of the wordings in diffusers' guide to DiffEdit
 TOKENS = 128  # of a caption or a wording, at most
 TOKENS_OF_BOTH = 256
-SIDE = 1024  # of the picture that a chat model is shown, at most; it would take a photograph apart into thousands of tokens
+SIDE = 1024  # of the picture that a chat model is shown, at most: a photograph would be thousands of tokens
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Writer:
 
         try:
             return both_texts(ask, instruction, caption)
-        except Unreadable as cause:
+        except UnreadableError as cause:
             raise ValueError(f"{self.name} wrote {cause}") from cause
 
     @property
@@ -100,9 +100,7 @@ class Writer:
             raise ValueError(f"{self.name} cannot be asked anything: it has no chat template; take a model that chats")
         return self.tokenizer([prompt] * copies, return_tensors="pt")
 
-    def _chat(
-        self, prompt: str, picture: Tensor | Image.Image | None = None, copies: int = 1
-    ) -> Mapping[str, Tensor]:
+    def _chat(self, prompt: str, picture: Tensor | Image.Image | None = None, copies: int = 1) -> Mapping[str, Tensor]:
         said: Any = prompt
         if self.processor is not None:
             shown = [] if picture is None else [{"type": "image", "image": _small(picture)}]
