@@ -146,7 +146,7 @@ def test_a_model_that_learned_to_answer_turns_an_instruction_into_both_texts(fol
 
 @pytest.mark.parametrize("kind", [*CHATTING, "t5"])
 def test_rubbish_is_given_up_with_one_line_that_says_what_to_do(writers, picture, kind):
-    with pytest.raises(ValueError, match="wrote no two texts that can be used in 4 answers.*give source and target"):
+    with pytest.raises(ValueError, match=r"wrote no two texts that can be used in 4 answers.*give source and target"):
         writers[kind].texts("make the dress blue", picture, RED)
 
 

@@ -84,7 +84,9 @@ def blip() -> tuple[Any, Any]:
     }  # fmt: skip
     config = hf.BlipConfig(text_config=text, vision_config=VISION, projection_dim=32, image_text_hidden_size=32)
     shown = hf.BlipImageProcessor(size={"height": 32, "width": 32})
-    return seeded(lambda: hf.BlipForConditionalGeneration(config), loud=8), hf.BlipProcessor(shown, tokenizer("<s> $A </s>"))
+    return seeded(lambda: hf.BlipForConditionalGeneration(config), loud=8), hf.BlipProcessor(
+        shown, tokenizer("<s> $A </s>")
+    )
 
 
 def git() -> tuple[Any, Any]:
@@ -133,7 +135,7 @@ def seeded(make: Any, loud: float = 1.0) -> Any:
     """Random weights are too small for a picture to make a difference to what is written; louder ones are not."""
     with own_randomness():
         model = make().eval()
-    for name, weights in model.named_parameters():
+    for weights in model.parameters():
         if weights.ndim > 1:
             weights.data.mul_(loud)
     return model
@@ -150,7 +152,7 @@ def saved(made: tuple[Any, Any], folder: Path) -> str:
 def taught(writer: Any, inputs: dict[str, torch.Tensor], answer: str) -> None:
     """Trains it until the likeliest answer to the inputs is this one."""
     asked = inputs["input_ids"]
-    ids = writer.tokenizer(answer, add_special_tokens=False).input_ids + [writer.tokenizer.eos_token_id]
+    ids = [*writer.tokenizer(answer, add_special_tokens=False).input_ids, writer.tokenizer.eos_token_id]
     ids = torch.cat([asked, torch.tensor([ids])], 1)
     labels = torch.where(torch.arange(ids.shape[1]) < asked.shape[1], -100, ids)
     given = {**inputs, "input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}

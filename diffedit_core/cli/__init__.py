@@ -147,7 +147,7 @@ def _writers(parser: ArgumentParser) -> None:
         (
             "--caption",
             "MODEL",
-            "describes the picture, for --inversion-text and a missing --source: BLIP, or one that chats",
+            "describes the picture, as the text to invert under and as a missing source: BLIP, or one that chats",
         ),
         ("--vary", "MODEL", f"puts each text in {WORDINGS} wordings, which are averaged: Flan-T5, or one that chats"),
         ("--instruction", "TEXT", "says what to change, instead of --source and --target: make the dress blue"),

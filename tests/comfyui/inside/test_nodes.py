@@ -32,7 +32,7 @@ def node_list():
 
 NODES = {node.__name__: node for node in node_list()}
 IDS = ["DiffEditMask", "FastMask", "DDIMInvert", "MaskedDenoise", "MaskRefine", "Edit", "Focus", "PasteBack"]
-IDS += ["Panels", "DemoModel", "DemoScene"]
+IDS += ["Panels", "DemoModel", "DemoScene", "AverageTexts"]
 
 
 def schema(name):
@@ -128,6 +128,7 @@ NO_KNOBS = {  # default, and limits or options
     "check": (False,),
     "guidance": (0.0, 0.0, 30.0),
     "caption": ("",),
+    "texts": ("",),
     "rule": ("none", ["none", *(rule for rule in masks.RULES if not masks.RULES[rule].sees_cells)]),
     "kind": (None, list(toybox.KINDS)),
     "cut_outs": (None, ["each part", "one a picture", "one for all"]),
