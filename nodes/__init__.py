@@ -6,6 +6,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .ddim_invert import DDIMInvert
 from .demo import DemoModel, DemoScene
+from .depth_model import DepthModel
 from .diffedit_mask import DiffEditMask
 from .edit import Edit
 from .fast_mask import FastMask
@@ -19,7 +20,7 @@ from .texts import AverageTexts
 class DiffEditExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         method = [DiffEditMask, FastMask, DDIMInvert, MaskedDenoise, MaskRefine]
-        return [*method, Edit, Focus, PasteBack, Panels, DemoModel, DemoScene, AverageTexts]
+        return [*method, Edit, DepthModel, Focus, PasteBack, Panels, DemoModel, DemoScene, AverageTexts]
 
 
 async def comfy_entrypoint() -> DiffEditExtension:

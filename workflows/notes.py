@@ -1,14 +1,20 @@
 """The notes in the example graphs."""
 
-INTRO = """{}
+from __future__ import annotations
 
-1. Choose your picture, of any size.
+
+def intro(what: str, models: str, since: str) -> str:
+    needs = f" Needs ComfyUI {since} or later." if since else ""
+    return f"""{what}{needs}
+
+1. Choose your picture, of any size, or what to make.
 2. Write the two texts.
 3. Press Run.
 
-Checkpoint: {}
+Models: {models}
 
 (The picture in the list of templates was made with the demo model.)"""
+
 
 DEMO = """**Press Run.** Nothing is downloaded: a small model comes with the pack. It knows one small world \
 of coloured shapes.
@@ -19,7 +25,7 @@ DiffEdit finds where the two texts differ, and changes the picture there.
 - For another picture or another edit, change **seed** or **kind** in Demo Scene.
 - Or write your own texts, with the same words: *a red circle and a blue star on a striped cloth*
 
-For your own pictures, open the template **diffedit**."""
+For your own pictures, open one of the templates **Change one thing, keep the rest**."""
 
 TEXTS = """Write the **same sentence twice**, and change only the words that describe the edit.
 
@@ -81,3 +87,82 @@ RULES = """The heatmap shows where the two texts make a difference to the model.
 - **minmax**: the paper's rule
 
 Settings after this point take effect at once. More **draws** make the heatmap less noisy."""
+
+TURBO = """A distilled model needs one to four steps and no guidance, and was made for 512 pixels. So here:
+
+- **guidance** is 1, everywhere
+- **steps** is 4 and **strength** 0.75: three of four steps are run
+- **background** is noised: such a model can hardly be inverted, and this way it needs not be
+- **area** is 0.26 megapixels in both Focus nodes
+
+These settings follow from how the model was made. They have not been measured."""
+
+OUTLINES = """**Canny** draws the outlines of the picture, and the ControlNet makes the model follow them, under \
+both texts. So the new thing keeps the outlines of the old one, and the mask shows what else differs.
+
+The model sees the outlines of the whole picture when it looks for the mask, and those of the cut-out when it draws.
+
+- too strict: lower **strength** or **end_percent** in Apply ControlNet, in both places
+- too many lines: raise Canny's **high_threshold**
+
+Another ControlNet works in the same way: depth, pose, line art."""
+
+DEPTH = """This SD2 was trained with a depth map as a fifth channel. So it needs one, always: ComfyUI has no node \
+for that, and **Model with Depth** hands it over.
+
+**Lotus** estimates the depth, of the whole picture for the mask and of the cut-out for the edit. The new thing \
+keeps the shape of the old one.
+
+For your own depth map, connect it to Model with Depth. Bright is near."""
+
+STRENGTHS = """All four are the same edit, in the same mask. A higher **strength** changes more, and another \
+**seed** draws another thing.
+
+Set the strengths in the two DDIM Invert nodes, and the seeds in the four Masked Denoise nodes. For more, copy a \
+Masked Denoise with what follows it."""
+
+LAYERS = """**CLIP Set Last Layer** chooses which layer of the text encoder the model reads the texts from. Most \
+SD1.5 checkpoints were trained on the last one (-1), many that draw anime on the one before (-2).
+
+Texts that are read elsewhere differ elsewhere: so the mask changes, and what is drawn in it. Use the layer that \
+your checkpoint was trained with."""
+
+TWO_FILLINGS = """Both fill the same mask under the same text, through KSampler.
+
+- The **inpainting checkpoint** has nine channels: it also sees the mask, and the picture without what is under it. \
+So what it draws fits in.
+- The **plain checkpoint** sees only noise there, and what is around it while it draws.
+
+DiffEdit itself is a third way: it starts from the picture, turned into noise."""
+
+INSTRUCTION = """InstructPix2Pix is told what to do, in one sentence: *make her dress blue*. It has eight channels, \
+and sees the whole picture in four of them. It finds no mask, so the rest changes too.
+
+In the third row its result is kept in our mask only, and everything else is your picture.
+
+- changes too little: raise **cfg**
+- changes too much: lower it, to 4 or 5"""
+
+MAKING = """**Text to picture** makes something new from noise. **Picture to picture** starts from a picture with \
+noise on it: the new text changes what it should, and all the rest changes with it.
+
+DiffEdit changes the one thing that the two texts disagree about. Compare the three saved pictures.
+
+The **negative text** says what to keep away from, in all three."""
+
+CLIPS = """The clip is made first, from the source text. Then it is edited like any other clip: connect your own \
+frames instead of VAE Decode.
+
+- There is one mask for all frames: it covers what changes in any of them.
+- Wan takes 1, 5, 9, ... 81 frames.
+- Keep **strength** in DDIM Invert below 1."""
+
+WRITING = """A text encoder that sees the picture is asked for two texts that differ in as few words as possible. \
+It answers in JSON, from which both are read. You see them below.
+
+- If a text is wrong, say more plainly **what should change**, or write the text yourself: disconnect it above \
+(*Source*, *Target*), and paste it there.
+- If both are empty, the model did not answer in JSON: set **sampling_mode** to *on* and try another seed, or take a \
+larger model.
+
+Extract Text from JSON is there since ComfyUI 0.19.2, and Generate Text since 0.15. In an older one they are red."""

@@ -1,24 +1,23 @@
 """Makes the graphs' thumbnails with the demo model, on a running ComfyUI: ``python workflows/thumbnails.py [address]``.
 
-Each shows the picture, the heatmap, the mask and the edit; the one of mask_only the masks of three rules.
+A graph is run with the demo's model and scene in place of its own, where that shows what the graph is about. What the
+demo model cannot do (a ControlNet, depth, an instruction, a clip) is left out: then it is the picture, the heatmap or
+the outlines, the mask and the edit, as the demo graph makes them.
 """
 
 from __future__ import annotations
 
-import copy
-import io
 import json
 import sys
-import time
-import urllib.parse
-import urllib.request
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from asking import Graph, Node, Output, ask
+from build import graphs
 from PIL import Image
 from torch import Tensor
 
-from diffedit_core.pictures import from_bytes, to_pil
+from diffedit_core.pictures import to_pil
 from diffedit_core.sheets import heat, overlay
 
 HERE = Path(__file__).resolve().parent
@@ -27,61 +26,26 @@ SCENES = {  # kind and seed
     "demo": ("both", 6),
     "diffedit": ("colour", 5),
     "diffedit_sdxl": ("object", 14),
-    "fast_diffedit": ("both", 4),
-    "mask_only": ("colour", 0),
+    "diffedit_sdxl_turbo": ("object", 3),
+    "diffedit_canny": ("colour", 9),
+    "diffedit_depth": ("colour", 12),
     "two_edits": ("colour", 7),
+    "mask_only": ("colour", 0),
+    "strengths": ("object", 8),
+    "clip_layers": ("colour", 3),
+    "inpainting": ("object", 11),
+    "instruct": ("colour", 15),
+    "fast_diffedit": ("both", 4),
+    "make_and_change": ("object", 5),
+    "make_clip_and_change": ("both", 10),
+    "from_instruction": ("colour", 16),
 }
 SECOND = ("a green star", "a blue heart")  # what else changes in the scene of two_edits
-Graph = dict[str, dict[str, Any]]
+QUICK = {"DiffEdit_DDIMInvert": {"steps": 10, "strength": 0.9}, "DiffEdit_MaskedDenoise": {"tries": 2}}
+MASK, REFINE, PASTE = "DiffEdit_DiffEditMask", "DiffEdit_MaskRefine", "DiffEdit_PasteBack"
 
 
-def graph_of(name: str) -> Graph:
-    """The demo graph with this thumbnail's scene, and nodes 90.. that save what it shows."""
-    graph = _api("demo")
-    kind, seed = SCENES[name]
-    find, cut = the(graph, "DiffEdit_DiffEditMask"), the(graph, "DiffEdit_MaskRefine")
-    graph[the(graph, "DiffEdit_DemoScene")]["inputs"] |= {"kind": kind, "seed": seed}
-    if name == "fast_diffedit":
-        taken = ("model", "latent", "source", "target", "strength", "seed")
-        inputs = {key: graph[find]["inputs"][key] for key in taken}
-        graph[find] = {"class_type": "DiffEdit_FastMask", "inputs": inputs | {"draws": 20}}
-        graph[cut]["inputs"] |= {"mask": [find, 0], "rule": "none", "edge_snap": "none", "grow": 0}
-        graph[graph[cut]["inputs"]["picture"][0]]["inputs"]["samples"] = inputs["latent"]  # it drafts nothing
-        denoise = graph[the(graph, "DiffEdit_MaskedDenoise")]["inputs"]
-        for node in (denoise, graph[denoise["draft"][0]]["inputs"]):
-            del node["draft"]
-        denoise["background"] = "noised"
-    for number, rule in zip((95, 96, 97), ("otsu", "ratio", "minmax"), strict=True):
-        inputs = graph[cut]["inputs"] | {"mask": [find, 1], "rule": rule, "edge_snap": "none", "grow": 0}
-        graph[str(number)] = {"class_type": "DiffEdit_MaskRefine", "inputs": inputs}
-    graph["90"] = {"class_type": "PreviewImage", "inputs": {"images": [the(graph, "DiffEdit_DemoScene"), 0]}}
-    graph["91"] = {"class_type": "MaskToImage", "inputs": {"mask": [find, 1]}}
-    graph["92"] = {"class_type": "PreviewImage", "inputs": {"images": ["91", 0]}}
-    return graph
-
-
-def two_edits() -> Graph:
-    """That graph itself, with the demo's model and scene."""
-    graph, (kind, seed) = _api("two_edits"), SCENES["two_edits"]
-    demo = _api("demo")
-    demo[the(demo, "DiffEdit_DemoScene")]["inputs"] |= {"kind": kind, "seed": seed}
-    graph[the(graph, "CheckpointLoaderSimple")] = demo[the(demo, "DiffEdit_DemoModel")]
-    scene = the(graph, "LoadImage")
-    graph[scene] = demo[the(demo, "DiffEdit_DemoScene")]
-    first, second = (graph[number]["inputs"] for number in all_of(graph, "DiffEdit_DiffEditMask"))
-    graph[first["source"][0]]["inputs"]["text"] = [scene, 1]
-    graph[first["target"][0]]["inputs"]["text"] = [scene, 2]
-    graph[second["source"][0]]["inputs"]["text"] = [scene, 1]
-    replaced = {"string": [scene, 1], "find": SECOND[0], "replace": SECOND[1]}
-    graph["98"] = {"class_type": "StringReplace", "inputs": replaced}
-    graph[second["target"][0]]["inputs"]["text"] = ["98", 0]
-    graph[the(graph, "DiffEdit_DDIMInvert")]["inputs"] |= {"steps": 10, "strength": 0.9}
-    graph[the(graph, "DiffEdit_MaskedDenoise")]["inputs"]["tries"] = 2
-    graph["90"] = {"class_type": "PreviewImage", "inputs": {"images": [scene, 0]}}
-    return graph
-
-
-def _api(name: str) -> Graph:
+def api(name: str) -> Graph:
     return json.loads((HERE / "api" / f"{name}.json").read_text(encoding="utf-8"))
 
 
@@ -93,36 +57,141 @@ def the(graph: Graph, kind: str) -> str:
     return next(number for number, node in graph.items() if node["class_type"] == kind)
 
 
-def thumbnail(name: str, address: str) -> Image.Image:
-    graph = two_edits() if name == "two_edits" else graph_of(name)
-    outputs = run(copy.deepcopy(graph), address)
-
-    def shown(number: str) -> Tensor:
-        """[1, H, W, 3]"""
-        query = urllib.parse.urlencode(outputs[number]["images"][0])
-        with urllib.request.urlopen(f"{address}/view?{query}") as file:
-            return from_bytes(Image.open(io.BytesIO(file.read())).convert("RGB"))[None]
-
-    picture = shown("90")
-    if name == "mask_only":
-        masks = [overlay(picture, shown(number)[..., 0]) for number in ("95", "96", "97")]
-        return square([picture, *masks])
-    if name == "two_edits":
-        masks = [overlay(picture, shown(number)[..., 0]) for number in all_of(graph, "DiffEdit_MaskRefine")]
-        return square([picture, *masks, shown(the(graph, "SaveImage"))])
-    cut = shown(the(graph, "DiffEdit_MaskRefine"))[..., 0]
-    return square([picture, heat(shown("92")[..., 0]), overlay(picture, cut), shown(the(graph, "SaveImage"))])
+def titled(graph: Graph, title: str) -> str:
+    return next(number for number, node in graph.items() if node["_meta"]["title"].startswith(title))
 
 
-def run(graph: Graph, address: str) -> dict[str, Any]:
-    body = json.dumps({"prompt": graph}).encode()
-    request = urllib.request.Request(f"{address}/prompt", body, {"Content-Type": "application/json"})
-    prompt = json.load(urllib.request.urlopen(request))["prompt_id"]
-    while not (done := json.load(urllib.request.urlopen(f"{address}/history/{prompt}"))):
-        time.sleep(0.2)
-    if done[prompt]["status"]["status_str"] != "success":
-        raise RuntimeError(done[prompt]["status"]["messages"])
-    return done[prompt]["outputs"]
+def scene_of(name: str) -> Node:
+    graph = api("demo")
+    kind, seed = SCENES[name]
+    scene = graph[the(graph, "DiffEdit_DemoScene")]
+    return scene | {"inputs": {"kind": kind, "seed": seed}}
+
+
+def demo_graph(name: str) -> Graph:
+    """The demo graph with this thumbnail's scene."""
+    graph = api("demo")
+    return graph | {the(graph, "DiffEdit_DemoScene"): scene_of(name)}
+
+
+def own_graph(name: str) -> Graph:
+    """That graph itself, with the demo's model, scene and texts."""
+    graph, demo = api(name), api("demo")
+    for loader in all_of(graph, "CheckpointLoaderSimple"):
+        graph[loader] = demo[the(demo, "DiffEdit_DemoModel")]
+    scene = (all_of(graph, "LoadImage") or ["scene"])[0]
+    graph[scene] = scene_of(name)
+    for number in all_of(graph, "CLIPTextEncode"):
+        title = graph[number]["_meta"]["title"]
+        for output, said in ((1, "what is there"), (2, "what should be there")):
+            if said in title:
+                graph[number]["inputs"]["text"] = [scene, output]
+    for kind, inputs in QUICK.items():
+        for number in all_of(graph, kind):
+            graph[number]["inputs"] |= inputs
+    return graph
+
+
+def whole_edit(graph: Graph, address: str, instead: Output | None = None) -> list[Tensor]:
+    """The picture, the heatmap or what is shown instead of it, the mask and the edit."""
+    second = {"map": instead} if instead else {}
+    asked = {"picture": [the(graph, "DiffEdit_DemoScene"), 0], "edit": [the(graph, PASTE), 0], **second}
+    seen = ask(graph, address, asked, {"heat": [the(graph, MASK), 1], "mask": [the(graph, REFINE), 0]})
+    middle = seen["map"] if instead else heat(seen["heat"][..., 0])
+    return [seen["picture"], middle, overlay(seen["picture"], seen["mask"][..., 0]), seen["edit"]]
+
+
+def outlines(name: str, address: str) -> list[Tensor]:
+    graph = demo_graph(name)
+    canny = api(name)[the(api(name), "Canny")]
+    scene = [the(graph, "DiffEdit_DemoScene"), 0]
+    graph["canny"] = canny | {"inputs": {**canny["inputs"], "image": scene}}
+    return whole_edit(graph, address, ["canny", 0])
+
+
+def fast(name: str, address: str) -> list[Tensor]:
+    graph = demo_graph(name)
+    find, cut = the(graph, MASK), the(graph, REFINE)
+    taken = ("model", "latent", "source", "target", "strength", "seed")
+    inputs = {key: graph[find]["inputs"][key] for key in taken}
+    graph[find] = {**graph[find], "class_type": "DiffEdit_FastMask", "inputs": inputs | {"draws": 20}}
+    graph[cut]["inputs"] |= {"mask": [find, 0], "rule": "none", "edge_snap": "none", "grow": 0}
+    graph[graph[cut]["inputs"]["picture"][0]]["inputs"]["samples"] = inputs["latent"]  # it drafts nothing
+    denoise = graph[the(graph, "DiffEdit_MaskedDenoise")]["inputs"]
+    for node in (denoise, graph[denoise["draft"][0]]["inputs"]):
+        del node["draft"]
+    denoise["background"] = "noised"
+    asked = {"picture": [the(graph, "DiffEdit_DemoScene"), 0], "edit": [the(graph, PASTE), 0]}
+    seen = ask(graph, address, asked, {"heat": [find, 1], "mask": [cut, 0]})
+    return [seen["picture"], heat(seen["heat"][..., 0]), overlay(seen["picture"], seen["mask"][..., 0]), seen["edit"]]
+
+
+def rules(name: str, address: str) -> list[Tensor]:
+    graph = own_graph(name)
+    masks = {number: [number, 0] for number in all_of(graph, REFINE)}
+    seen = ask(graph, address, {"picture": [the(graph, "DiffEdit_DemoScene"), 0]}, masks)
+    return [seen["picture"], *(overlay(seen["picture"], seen[number][..., 0]) for number in masks)]
+
+
+def two_edits(name: str, address: str) -> list[Tensor]:
+    graph = own_graph(name)
+    scene = the(graph, "DiffEdit_DemoScene")
+    second = graph[all_of(graph, MASK)[1]]["inputs"]
+    replaced = {"string": [scene, 1], "find": SECOND[0], "replace": SECOND[1]}
+    graph["second"] = {"class_type": "StringReplace", "inputs": replaced, "_meta": {"title": ""}}
+    graph[second["target"][0]]["inputs"]["text"] = ["second", 0]
+    masks = {number: [number, 0] for number in all_of(graph, REFINE)}
+    seen = ask(graph, address, {"picture": [scene, 0], "edit": [the(graph, PASTE), 0]}, masks)
+    return [seen["picture"], *(overlay(seen["picture"], seen[number][..., 0]) for number in masks), seen["edit"]]
+
+
+def four_edits(name: str, address: str) -> list[Tensor]:
+    graph = own_graph(name)
+    for number, strength in zip(all_of(graph, "DiffEdit_DDIMInvert"), (0.7, 0.9), strict=True):
+        graph[number]["inputs"]["strength"] = strength
+    asked = {number: [number, 0] for number in all_of(graph, PASTE)}
+    return list(ask(graph, address, asked, {}).values())
+
+
+def layers(name: str, address: str) -> list[Tensor]:
+    graph = own_graph(name)
+    edits = {number: [number, 0] for number in all_of(graph, PASTE)}
+    masks = {number: [number, 0] for number in all_of(graph, REFINE)}
+    seen = ask(graph, address, {"picture": [the(graph, "DiffEdit_DemoScene"), 0], **edits}, masks)
+    pairs = zip(masks, edits, strict=True)
+    return [tile for mask, edit in pairs for tile in (overlay(seen["picture"], seen[mask][..., 0]), seen[edit])]
+
+
+def filled(name: str, address: str) -> list[Tensor]:
+    """By the plain model: the demo has no inpainting one."""
+    graph = own_graph(name)
+    asked = {"picture": [the(graph, "DiffEdit_DemoScene"), 0], "edit": [titled(graph, "plain checkpoint"), 0]}
+    seen = ask(graph, address, asked, {"heat": [the(graph, MASK), 1], "mask": [the(graph, REFINE), 0]})
+    return [seen["picture"], heat(seen["heat"][..., 0]), overlay(seen["picture"], seen["mask"][..., 0]), seen["edit"]]
+
+
+def made(name: str, address: str) -> list[Tensor]:
+    """A picture made from the scene's text, the mask, the edit, and the same by picture to picture."""
+    graph = own_graph(name)
+    graph[the(graph, "EmptyLatentImage")]["inputs"] |= {"width": 128, "height": 128}
+    graph[titled(graph, "Negative text")]["inputs"]["text"] = ""
+    picture = graph[the(graph, PASTE)]["inputs"]["original"]
+    again = graph[titled(graph, "All of it changes a little")]["inputs"]["images"]
+    asked = {"picture": picture, "edit": [the(graph, PASTE), 0], "again": again}
+    seen = ask(graph, address, asked, {"mask": [the(graph, REFINE), 0]})
+    return [seen["picture"], overlay(seen["picture"], seen["mask"][..., 0]), seen["edit"], seen["again"]]
+
+
+OWN: dict[str, Callable[[str, str], list[Tensor]]] = {
+    "diffedit_canny": outlines,
+    "fast_diffedit": fast,
+    "mask_only": rules,
+    "two_edits": two_edits,
+    "strengths": four_edits,
+    "clip_layers": layers,
+    "inpainting": filled,
+    "make_and_change": made,
+}
 
 
 def square(four: list[Tensor]) -> Image.Image:
@@ -133,9 +202,11 @@ def square(four: list[Tensor]) -> Image.Image:
     return sheet
 
 
-def main(address: str = "http://127.0.0.1:8188") -> None:
-    for name in SCENES:
-        thumbnail(name, address).save(HERE / f"{name}.jpg", quality=88)
+def main(address: str = "http://127.0.0.1:8188", *names: str) -> None:
+    for name, graph in graphs().items():
+        if name in names or not names:
+            four = OWN[name](name, address) if name in OWN else whole_edit(demo_graph(name), address)
+            square(four).save(HERE / f"{graph.title}.jpg", quality=88)
 
 
 if __name__ == "__main__":

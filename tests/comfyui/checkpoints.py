@@ -1,4 +1,4 @@
-"""Small checkpoints that ComfyUI recognises as SD1.5, SD1.5 inpainting and SDXL, written by ComfyUI's own classes.
+"""Small models that ComfyUI recognises as those that the graphs load, written by ComfyUI's own classes.
 
 Run by the ComfyUI's interpreter: ``python checkpoints.py <ComfyUI folder> <models folder>``. Detection reads the widths
 of the UNet (320 channels, the text width, SDXL's depths), so these stay; what it does not read shrinks. Most weights
@@ -19,11 +19,14 @@ from comfy.cli_args import args  # noqa: E402
 
 args.cpu = True  # before anything of ComfyUI looks for a GPU
 
+import comfy.cldm.cldm  # noqa: E402
 import comfy.sd1_clip  # noqa: E402
 import comfy.sdxl_clip  # noqa: E402
 import comfy.supported_models  # noqa: E402
 import torch  # noqa: E402
 from comfy.ldm.models.autoencoder import AutoencoderKL  # noqa: E402
+from comfy.ldm.wan.vae import WanVAE  # noqa: E402
+from comfy.text_encoders.sd2_clip import SD2ClipModel  # noqa: E402
 
 SD15 = {
     "image_size": 32,
@@ -44,6 +47,26 @@ SD15 = {
     "use_temporal_attention": False,
 }
 INPAINTING = {**SD15, "in_channels": 9}
+INSTRUCT = {**SD15, "in_channels": 8}
+SD2 = {key: value for key, value in SD15.items() if key != "num_heads"} | {
+    "context_dim": 1024,
+    "use_linear_in_transformer": True,
+    "num_head_channels": 64,
+}
+DEPTH = {**SD2, "in_channels": 5}
+LOTUS = {**SD2, "num_classes": "sequential", "adm_in_channels": 4}
+WAN = {
+    "image_model": "wan2.1",
+    "model_type": "t2v",
+    "dim": 128,
+    "ffn_dim": 64,
+    "num_heads": 1,
+    "num_layers": 1,
+    "in_dim": 16,
+    "out_dim": 16,
+    "text_dim": 4096,
+    "freq_dim": 256,
+}
 SDXL = {
     **{key: value for key, value in SD15.items() if key != "num_heads"},
     "num_res_blocks": [2, 2, 2],
@@ -68,29 +91,67 @@ VAE = {
     "attn_resolutions": [],
     "dropout": 0.0,
 }
+WAN_VAE = {
+    "dim": 96,
+    "z_dim": 16,
+    "dim_mult": [1, 2, 4, 4],
+    "num_res_blocks": 2,
+    "attn_scales": [],
+    "temperal_downsample": [False, True, True],
+    "dropout": 0.0,
+}
+TEXT = "cond_stage_model.transformer."
 FILLED = {
     "unet": lambda name: not any(f"transformer_blocks.{i}." in name for i in range(1, 10)),
     "vae": lambda name: any(
         part in name for part in ("conv_in", "conv_out", "sample.conv", "nin_", "norm_out", "quant")
     ),
-    "text": lambda name: "layers." not in name and "resblocks." not in name,
+    # the last layer of CLIP-L is there, so that the one before says something else
+    "text": lambda name: ("layers." not in name and "resblocks." not in name) or ".layers.11." in name,
+    "all": lambda name: True,
+    "wan_vae": lambda name: (
+        any(part in name for part in ("conv1.", "conv2.", "head.", "resample", "time_conv", "shortcut", "gamma"))
+        and "residual" not in name
+    ),
 }
 
 
 def main(models: Path) -> None:
-    folder = models / "checkpoints"
-    folder.mkdir(parents=True, exist_ok=True)
+    folders = ("checkpoints", "controlnet", "diffusion_models", "text_encoders", "vae")
+    checkpoints, controlnet, diffusion, texts, vaes = (models / name for name in folders)
+    for folder in (checkpoints, controlnet, diffusion, texts, vaes):
+        folder.mkdir(parents=True, exist_ok=True)
     supported = comfy.supported_models
     unet, vae, text = unet_shapes(supported.SD15, SD15), vae_shapes(), sd15_text_shapes()
-    write(folder / "v1-5-pruned-emaonly-fp16.safetensors", unet | vae | text)
-    write(folder / "sd-v1-5-inpainting.safetensors", unet_shapes(supported.SD15, INPAINTING))
-    write(folder / "broken.safetensors", unet | vae | text, broken="model.diffusion_model.out.2.weight")
-    write(folder / "sd_xl_base_1.0.safetensors", unet_shapes(supported.SDXL, SDXL) | vae | sdxl_text_shapes())
+    plain = unet | vae | text
+    write(checkpoints / "v1-5-pruned-emaonly-fp16.safetensors", plain)
+    write(checkpoints / "sd-v1-5-inpainting.safetensors", unet_shapes(supported.SD15, INPAINTING))
+    write(checkpoints / "instruct-pix2pix-00-22000.safetensors", unet_shapes(supported.SD15_instructpix2pix, INSTRUCT))
+    write(checkpoints / "broken.safetensors", plain, broken="model.diffusion_model.out.2.weight")
+    write(checkpoints / "sd_xl_base_1.0.safetensors", unet_shapes(supported.SDXL, SDXL) | vae | sdxl_text_shapes())
+    (checkpoints / "sd_xl_turbo_1.0_fp16.safetensors").hardlink_to(checkpoints / "sd_xl_base_1.0.safetensors")
+    depth = unet_shapes(supported.SD20, DEPTH) | vae | sd2_text_shapes()
+    write(checkpoints / "512-depth-ema-fp16.safetensors", depth)
+    write(controlnet / "control_v11p_sd15_canny_fp16.safetensors", controlnet_shapes())
+    write(diffusion / "lotus-depth-d-v1-1.safetensors", lotus_shapes())
+    write(diffusion / "wan2.1_t2v_1.3B_fp16.safetensors", unet_shapes(supported.WAN21_T2V, WAN))
+    # UMT5 takes 11 GB, whatever its file holds. So this is CLIP-L under its name: see SMALL in graphs.py.
+    alone = {name.removeprefix(TEXT): shape for name, shape in text.items()}
+    write(texts / "umt5_xxl_fp8_e4m3fn_scaled.safetensors", alone)
+    write(vaes / "wan_2.1_vae.safetensors", wan_vae_shapes())
 
 
 def unet_shapes(family: type, config: dict) -> dict:
     network = family(dict(config)).get_model({}, "", device="meta").diffusion_model
     return _named("unet", "model.diffusion_model.", network.state_dict())
+
+
+def lotus_shapes() -> dict:
+    """Older versions know Lotus at its full size only, so theirs is a plain SD2, which is given and asked the same."""
+    supported = comfy.supported_models
+    if "num_head_channels" in supported.LotusD.unet_extra_config:
+        return unet_shapes(supported.LotusD, LOTUS)
+    return unet_shapes(supported.SD20, SD2)
 
 
 def vae_shapes() -> dict:
@@ -101,7 +162,26 @@ def vae_shapes() -> dict:
 
 def sd15_text_shapes() -> dict:
     text = comfy.sd1_clip.SD1ClipModel(device="meta", dtype=torch.float16).clip_l.transformer
-    return _named("text", "cond_stage_model.transformer.", text.state_dict())
+    return _named("text", TEXT, text.state_dict())
+
+
+def wan_vae_shapes() -> dict:
+    with torch.device("meta"):
+        network = WanVAE(**WAN_VAE)
+    return _named("wan_vae", "", network.state_dict())
+
+
+def controlnet_shapes() -> dict:
+    config = {key: value for key, value in SD15.items() if key not in ("out_channels", "transformer_depth_output")}
+    with torch.device("meta"):
+        network = comfy.cldm.cldm.ControlNet(**config, hint_channels=3)
+    return _named("all", "", network.state_dict())
+
+
+def sd2_text_shapes() -> dict:
+    text = SD2ClipModel(device="meta", dtype=torch.float16)
+    saved = comfy.supported_models.SD20(dict(DEPTH)).process_clip_state_dict_for_saving(text.state_dict())
+    return _named("text", "", saved)
 
 
 def sdxl_text_shapes() -> dict:

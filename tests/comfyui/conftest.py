@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from graphs import DESCRIBED
 from installations import HOW_TO_GET_ONE, Installation, installations
 from server import Server
 
@@ -22,6 +23,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         missing = pytest.param(None, marks=pytest.mark.skip(reason=HOW_TO_GET_ONE))
         names = [f"{each.folder.name}-{each.version}" for each in FOUND] or ["none"]
         metafunc.parametrize("installation", FOUND or [missing], ids=names, scope="session")
+
+
+@pytest.fixture(autouse=True)
+def has_the_nodes_of_the_graph(request: pytest.FixtureRequest) -> None:
+    """A graph may need a later ComfyUI than this one."""
+    here = getattr(request.node, "callspec", None)
+    installation, name = (here.params.get(each) if here else None for each in ("installation", "name"))
+    since = DESCRIBED[name].since if name in DESCRIBED else ""
+    if installation and since and not installation.has(since):
+        pytest.skip(f"{name} needs ComfyUI {since}")
 
 
 @pytest.fixture(scope="session")

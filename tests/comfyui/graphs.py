@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import sys
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,13 @@ from PIL import Image
 from server import PACK, Run, Server
 
 WORKFLOWS = PACK / "workflows"
-NAMES = ("demo", "diffedit", "fast_diffedit", "mask_only", "diffedit_sdxl", "two_edits")
+sys.path.insert(0, str(WORKFLOWS))
+
+import build  # noqa: E402
+
+DESCRIBED = build.graphs()
+NAMES = tuple(DESCRIBED)
+TITLES = {name: graph.title for name, graph in DESCRIBED.items()}
 NODES = (
     "DiffEdit_DiffEditMask",
     "DiffEdit_FastMask",
@@ -20,6 +27,7 @@ NODES = (
     "DiffEdit_MaskedDenoise",
     "DiffEdit_MaskRefine",
     "DiffEdit_Edit",
+    "DiffEdit_DepthModel",
     "DiffEdit_Focus",
     "DiffEdit_PasteBack",
     "DiffEdit_Panels",
@@ -31,7 +39,7 @@ Graph = dict[str, dict[str, Any]]
 
 
 def ui(name: str) -> dict[str, Any]:
-    return json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads((WORKFLOWS / f"{TITLES[name]}.json").read_text(encoding="utf-8"))
 
 
 def api(name: str) -> Graph:
@@ -41,6 +49,14 @@ def api(name: str) -> Graph:
 def the(graph: Graph, kind: str) -> str:
     """The id of the first node of this kind."""
     return next(number for number, node in graph.items() if node["class_type"] == kind)
+
+
+def all_of(graph: Graph, kind: str) -> list[str]:
+    return [number for number, node in graph.items() if node["class_type"] == kind]
+
+
+def titled(graph: Graph, title: str) -> list[str]:
+    return [number for number, node in graph.items() if node["_meta"]["title"] == title]
 
 
 def changed(graph: Graph, kind: str, /, **inputs: Any) -> Graph:
@@ -60,6 +76,26 @@ def quick(graph: Graph) -> Graph:
     return changed(graph, "DiffEdit_DDIMInvert", steps=5)
 
 
+FEW = {"draws": 2, "steps": 3, "tries": 1, "drafts": 1, "kind": "object"}
+SMALL = {
+    "EmptyLatentImage": {"width": 64, "height": 64},
+    "EmptyHunyuanLatentVideo": {"width": 32, "height": 32, "length": 5},
+    "CLIPLoader": {"type": "sd3"},  # UMT5 is too large for a test; SD3 makes CLIP's text as wide as UMT5's
+}
+
+
+def few(graph: Graph) -> Graph:
+    """The same with few steps and draws, and where it makes something, with little of it."""
+    less = copy.deepcopy(graph)
+    for node in less.values():
+        if node["class_type"] not in ("DiffEdit_DemoScene", "BasicScheduler"):
+            node["inputs"] |= {key: value for key, value in FEW.items() if key in node["inputs"]}
+        if node["class_type"] == "DiffEdit_DiffEditMask":
+            node["inputs"] |= {"steps": 1}
+        node["inputs"] |= SMALL.get(node["class_type"], {})
+    return less
+
+
 def picture(width: int, height: int, seed: int = 0) -> np.ndarray:
     """[H, W, 3] uint8: smooth ground, one square, grain."""
     rng = np.random.default_rng(seed)
@@ -77,5 +113,10 @@ def png(pixels: np.ndarray) -> bytes:
 
 def shown(server: Server, run: Run, node: str) -> np.ndarray:
     """The first picture that a node saved or shows: [H, W, 3] uint8."""
-    file = server.view(run.outputs[node]["images"][0])
-    return np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
+    return shown_all(server, run, node)[0]
+
+
+def shown_all(server: Server, run: Run, node: str) -> np.ndarray:
+    """All of them: [B, H, W, 3] uint8."""
+    files = [server.view(image) for image in run.outputs[node]["images"]]
+    return np.stack([np.asarray(Image.open(io.BytesIO(file)).convert("RGB")) for file in files])

@@ -24,6 +24,11 @@ class Installation:
         found = re.search(r'__version__ = "(.+?)"', (self.folder / "comfyui_version.py").read_text())
         return found[1] if found else self.folder.name
 
+    def has(self, since: str) -> bool:
+        """Whether it is of this version or later."""
+        own, first = ([int(part) for part in re.findall(r"\d+", text)] for text in (self.version, since))
+        return own >= first
+
 
 def installations() -> list[Installation]:
     named = os.environ.get("COMFYUI_PATH")

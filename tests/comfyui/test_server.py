@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 from conftest import HERE, run_python
-from graphs import NAMES, NODES, api, changed, picture, png, quick, shown, the, with_node
+from graphs import NODES, api, changed, picture, png, quick, shown, the, with_node
 from installations import Installation
 from server import FOLDER_NAME, RefusedError, Server
 
@@ -44,9 +44,9 @@ def test_every_node_has_a_help_page(node: str, server: Server, object_info: dict
         assert f"**{name}**" in page, f"the help page of {node} does not mention the output {name}"
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_api_graphs_run_as_they_are(name: str, server: Server) -> None:
-    """Only the checkpoints are small ones, and so is the picture."""
+@pytest.mark.parametrize("name", ["demo", "diffedit"])
+def test_an_api_graph_runs_as_it_is(name: str, server: Server) -> None:
+    """Only the checkpoint is a small one, and so is the picture."""
     graph = api(name)
     run = server.run_well(graph)
     for number, node in graph.items():
@@ -54,8 +54,8 @@ def test_the_api_graphs_run_as_they_are(name: str, server: Server) -> None:
             assert shown(server, run, number).size > 0
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_photograph_of_12_megapixels_goes_through_every_graph(name: str, server: Server) -> None:
+@pytest.mark.parametrize("name", ["demo", "diffedit", "diffedit_canny", "fast_diffedit", "mask_only", "two_edits"])
+def test_a_photograph_of_12_megapixels_goes_through_a_graph(name: str, server: Server) -> None:
     """The models see it at 80x80, as if they had been made for that: the small checkpoints are slow."""
     pixels = picture(4000, 3000, seed=1)
     server.upload("photograph.png", png(pixels))
@@ -87,25 +87,6 @@ def test_a_photograph_of_12_megapixels_goes_through_every_graph(name: str, serve
     mask[800:1200, 1000:1500] = True
     np.testing.assert_array_equal(saved[~mask], pixels[~mask])
     assert (saved[mask] != pixels[mask]).mean() > 0.5
-
-
-@pytest.mark.parametrize("name", ["diffedit", "fast_diffedit"])
-def test_outside_the_mask_the_saved_file_is_the_picture(name: str, server: Server, uploaded: np.ndarray) -> None:
-    """The mask is drawn, so that it is neither all nor nothing, whatever random weights make of two texts."""
-    graph = with_node(api(name), "90", "SolidMask", value=1.0, width=24, height=32)
-    graph = with_node(graph, "91", "SolidMask", value=0.0, width=84, height=70)
-    graph = with_node(graph, "92", "MaskComposite", destination=["91", 0], source=["90", 0], x=20, y=16, operation="or")
-    shown_picture = [the(graph, "LoadImage"), 0]  # a mask of its size, not of the draft's
-    graph = changed(graph, "DiffEdit_MaskRefine", mask=["92", 0], rule="none", edge_snap="none", picture=shown_picture)
-    graph = changed(graph, "DiffEdit_MaskRefine", grow=0)
-    graph = changed(graph, "DiffEdit_PasteBack", room=0)
-    run = server.run_well(graph)
-    mask = shown(server, run, the(graph, "DiffEdit_MaskRefine"))
-    saved = shown(server, run, the(graph, "SaveImage"))
-    assert saved.shape == uploaded.shape == mask.shape
-    assert (mask > 0).sum() == 3 * 24 * 32
-    np.testing.assert_array_equal(saved[mask == 0], uploaded[mask == 0])
-    assert (saved[mask > 0] != uploaded[mask > 0]).mean() > 0.5
 
 
 def test_with_room_only_what_is_around_the_mask_can_change_too(server: Server, uploaded: np.ndarray) -> None:

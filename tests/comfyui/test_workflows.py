@@ -2,27 +2,62 @@
 
 from __future__ import annotations
 
-import importlib
+import copy
 import re
 from pathlib import Path
+from urllib.parse import quote
 
+import build
 import pytest
-from graphs import NAMES, WORKFLOWS, api, ui
+from graphs import DESCRIBED, NAMES, TITLES, WORKFLOWS, api, ui
+from installations import Installation
+from models import LOADERS
 from server import FOLDER_NAME, PACK, Server
 from ui_format import VIRTUAL, to_api
 
+KIB = 1024
+
 
 def test_every_graph_is_there_twice_and_has_a_thumbnail() -> None:
-    assert {path.stem for path in WORKFLOWS.glob("*.json")} == set(NAMES)
+    assert len(build.GRAPHS) == len(set(NAMES)) == len(set(TITLES.values()))
+    assert {path.stem for path in WORKFLOWS.glob("*.json")} == set(TITLES.values())
     assert {path.stem for path in (WORKFLOWS / "api").glob("*.json")} == set(NAMES)
-    assert {path.stem for path in WORKFLOWS.glob("*.jpg")} == set(NAMES)
+    thumbnails = {path.stem: path.stat().st_size for path in WORKFLOWS.glob("*.jpg")}
+    assert thumbnails.keys() == set(TITLES.values()) and max(thumbnails.values()) < 80 * KIB
 
 
-def test_the_files_are_what_the_builder_writes(object_info: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(WORKFLOWS))
-    build = importlib.import_module("build")
-    for path, text in build.files(object_info).items():
+@pytest.mark.parametrize("name", NAMES)
+def test_a_title_is_a_file_name_everywhere_and_a_name_is_easy_to_type(name: str) -> None:
+    """ComfyUI's page shows a pack's template under its file name, and asks for it by that name in an address."""
+    title = TITLES[name]
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ,.()-]*[A-Za-z0-9)]", title) and len(title) <= 60
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", name)
+    described = ui(name)["extra"]["info"]["description"]
+    assert described == DESCRIBED[name].description and described.endswith(".")
+
+
+def test_the_files_are_what_the_builder_writes(object_info: dict, installation: Installation) -> None:
+    written = build.files(object_info)
+    for path, text in written.items():
         assert Path(path).read_text(encoding="utf-8") == text, f"{path.name}: run workflows/build.py again"
+    here = {name for name, graph in DESCRIBED.items() if not graph.since or installation.has(graph.since)}
+    assert {path.stem for path in written if path.parent.name == "api"} >= here
+
+
+def test_a_graph_says_since_when_its_nodes_are_there(object_info: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that says so is left out of a build by an older ComfyUI; one that does not is an error."""
+    later = copy.deepcopy(DESCRIBED["demo"])
+    later.add("NodeOfTomorrow", 0)
+    monkeypatch.setattr(build, "GRAPHS", (lambda: later,))
+    with pytest.raises(ValueError, match=r"demo needs NodeOfTomorrow"):
+        build.files(object_info)
+    later.since = "99.0"
+    assert build.files(object_info) == {}
+
+
+def test_versions_are_compared_by_their_numbers(installation: Installation) -> None:
+    assert installation.has("0.3.9") and installation.has(installation.version) and not installation.has("99.0")
+    assert installation.has("0.3.100") == (not installation.version.startswith("0.3."))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -56,13 +91,17 @@ def test_a_page_without_the_pack_can_find_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_missing_checkpoint_can_be_downloaded(name: str) -> None:
-    loaders = [node for node in ui(name)["nodes"] if node["type"] == "CheckpointLoaderSimple"]
-    assert len(loaders) == {"demo": 0, "fast_diffedit": 2}.get(name, 1)
-    for loader in loaders:
-        (model,) = loader["properties"]["models"]
-        assert model["name"] == loader["widgets_values"][0] and model["directory"] == "checkpoints"
-        assert re.fullmatch(rf"https://huggingface\.co/.+/resolve/main/{re.escape(model['name'])}", model["url"])
+def test_a_missing_model_can_be_downloaded(name: str) -> None:
+    widgets = {kind: (folder, widget) for folder, (kind, widget) in LOADERS.items()}
+    numbered = {str(node["id"]): node for node in ui(name)["nodes"]}
+    loaders = {number: node for number, node in api(name).items() if node["class_type"] in widgets}
+    assert bool(loaders) == (name != "demo")
+    assert not {node["class_type"] for node in api(name).values() if "Loader" in node["class_type"]} - widgets.keys()
+    for number, loader in loaders.items():
+        folder, widget = widgets[loader["class_type"]]
+        (model,) = numbered[number]["properties"]["models"]
+        assert model["name"] == loader["inputs"][widget] and model["directory"] == folder
+        assert re.fullmatch(rf"https://huggingface\.co/.+/resolve/main/(.+/)?{re.escape(model['name'])}", model["url"])
         assert model["name"].endswith(".safetensors")
 
 
@@ -82,9 +121,9 @@ def test_nodes_do_not_lie_on_each_other(name: str) -> None:
 
 def test_the_server_offers_the_graphs_as_templates(server: Server) -> None:
     offered = server.get("/api/workflow_templates")[FOLDER_NAME]
-    assert sorted(offered) == sorted(NAMES)
-    for name in NAMES:
-        served = server.get(f"/api/workflow_templates/{FOLDER_NAME}/{name}.json")
-        assert served == ui(name)
-        thumbnail = server.fetch(f"/api/workflow_templates/{FOLDER_NAME}/{name}.jpg")
+    assert sorted(offered) == sorted(TITLES.values())
+    for name, title in TITLES.items():
+        address = f"/api/workflow_templates/{FOLDER_NAME}/{quote(title)}"
+        assert server.get(f"{address}.json") == ui(name)
+        thumbnail = server.fetch(f"{address}.jpg")
         assert thumbnail[:3] == b"\xff\xd8\xff"

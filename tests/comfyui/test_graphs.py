@@ -1,0 +1,225 @@
+"""Every example graph, run on small models: what it promises, and that what it is about matters."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from graphs import NAMES, Graph, all_of, api, changed, few, picture, png, shown, shown_all, the, titled, with_node
+from PIL import Image
+from server import Server
+
+SIZES = {
+    "demo": (128, 128),
+    "make_and_change": (64, 64),
+    "make_clip_and_change": (32, 32),
+}  # that they make
+SIZE = (84, 70)  # (width, height) of the picture, no multiples of 8, so that VAE Encode crops it
+DRAWN = {"width": 16, "height": 16, "x": 8, "y": 8}  # a mask
+EVERYWHERE = "InstructPix2Pix, as it is"  # the one result that is not pasted into a mask
+RUN = sorted(NAMES, key="diffedit_sdxl_turbo".__eq__)  # this one last: the test after it finds the large model loaded
+PASTE, MASK, REFINE = "DiffEdit_PasteBack", "DiffEdit_DiffEditMask", "DiffEdit_MaskRefine"
+
+
+@pytest.fixture(autouse=True)
+def uploaded(server: Server) -> np.ndarray:
+    pixels = picture(*SIZE)
+    server.upload("example.png", png(pixels))
+    return pixels
+
+
+def with_previews(graph: Graph, **outputs: list) -> tuple[Graph, list[str]]:
+    """With pictures shown, and the ids of what shows them."""
+    for number, output in outputs.items():
+        graph = with_node(graph, number, "PreviewImage", images=output)
+    return graph, list(outputs)
+
+
+def with_pastes(graph: Graph) -> tuple[Graph, list[str]]:
+    return with_previews(graph, **{f"paste{number}": [number, 0] for number in all_of(graph, PASTE)})
+
+
+def drawn_on(graph: Graph, size: tuple[int, int]) -> Graph:
+    """With a mask drawn by hand wherever one was found: neither all nor nothing, whatever random weights say."""
+    sides = dict(zip(("width", "height"), size, strict=True))
+    graph = with_node(graph, "90", "SolidMask", value=0.0, **sides)
+    graph = with_node(graph, "91", "SolidMask", value=1.0, width=DRAWN["width"], height=DRAWN["height"])
+    placed = {"x": DRAWN["x"], "y": DRAWN["y"], "operation": "or"}
+    graph = with_node(graph, "92", "MaskComposite", destination=["90", 0], source=["91", 0], **placed)
+    replaced = {number: ["92", 0] for kind in (REFINE, "DiffEdit_MaskedDenoise") for number in all_of(graph, kind)}
+    for node in graph.values():
+        for name, value in node["inputs"].items():
+            if name == "mask" and isinstance(value, list) and value[0] in replaced:
+                node["inputs"][name] = replaced[value[0]]
+        node["inputs"] |= {"room": 0} if "room" in node["inputs"] else {}
+    return graph
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_every_graph_runs_and_changes_nothing_outside_a_mask(name: str, server: Server) -> None:
+    """Only with small models, a small picture, few steps, and a mask that is drawn."""
+    size = SIZES.get(name, SIZE)
+    graph, pastes = with_pastes(drawn_on(few(api(name)), size))
+    originals = {tuple(graph[number]["inputs"]["original"]) for number in all_of(graph, PASTE)}
+    graph, originals = with_previews(graph, **{f"original{i}": list(each) for i, each in enumerate(originals)})
+    run = server.run_well(graph)
+    for kind in ("SaveImage", "SaveAnimatedWEBP", "DiffEdit_Panels", REFINE, MASK, "PreviewImage"):
+        for number in all_of(graph, kind):
+            assert shown(server, run, number).size > 0
+    if not pastes:
+        return
+    (original,) = originals
+    before, inside = shown_all(server, run, original), np.zeros(size[::-1], bool)
+    inside[DRAWN["y"] : DRAWN["y"] + DRAWN["height"], DRAWN["x"] : DRAWN["x"] + DRAWN["width"]] = True
+    for number in pastes:
+        after = shown_all(server, run, number)
+        assert after.shape == before.shape and before.shape[1:3] == size[::-1]
+        assert (after[:, inside] != before[:, inside]).mean() > 0.5
+        if graph[number.removeprefix("paste")]["_meta"]["title"] != EVERYWHERE:
+            np.testing.assert_array_equal(after[:, ~inside], before[:, ~inside])
+    for number in all_of(graph, "SaveImage"):
+        if f"paste{graph[number]['inputs']['images'][0]}" in pastes:
+            (paste,) = pastes
+            np.testing.assert_array_equal(shown(server, run, number), shown(server, run, paste))
+
+
+def pictures_of(server: Server, graph: Graph, *outputs: list) -> list[np.ndarray]:
+    graph, numbers = with_previews(graph, **{f"shown{i}": output for i, output in enumerate(outputs)})
+    run = server.run_well(graph)
+    return [shown(server, run, number) for number in numbers]
+
+
+def test_the_turbo_graph_needs_no_inversion_and_no_negative_text(server: Server) -> None:
+    graph = drawn_on(few(api("diffedit_sdxl_turbo")), SIZE)
+    result = [the(graph, PASTE), 0]
+    (before,) = pictures_of(server, graph, result)
+    graph = changed(graph, "DiffEdit_DDIMInvert", iterations=1)
+    (negative,) = titled(graph, "Negative text")
+    graph[negative]["inputs"]["text"] = "a photo of something else"
+    (after,) = pictures_of(server, graph, result)
+    np.testing.assert_array_equal(after, before)
+
+
+def test_the_outlines_matter_to_the_mask_and_to_the_edit(server: Server) -> None:
+    graph = drawn_on(few(api("diffedit_canny")), SIZE)
+    looking, drawing = all_of(graph, "ControlNetApplyAdvanced")
+    asked = ([the(graph, PASTE), 0], [the(graph, "Canny"), 0])
+    graph = with_node(graph, "80", "MaskToImage", mask=[the(graph, MASK), 1])
+    pasted, outlines, heat = pictures_of(server, graph, *asked, ["80", 0])
+    assert set(np.unique(outlines)) == {0, 255}
+    graph[looking]["inputs"]["strength"] = 0.0
+    same, _, other_heat = pictures_of(server, graph, *asked, ["80", 0])
+    assert (other_heat != heat).any()
+    np.testing.assert_array_equal(same, pasted)  # the mask is drawn, so only the heatmap knows
+    graph[drawing]["inputs"]["strength"] = 0.0
+    assert (pictures_of(server, graph, *asked)[0] != pasted).any()
+
+
+def test_the_depth_matters_to_the_mask_and_to_the_edit(server: Server) -> None:
+    graph = drawn_on(few(api("diffedit_depth")), SIZE)
+    looking, drawing = all_of(graph, "DiffEdit_DepthModel")
+    graph = with_node(graph, "80", "MaskToImage", mask=[the(graph, MASK), 1])
+    asked = ([the(graph, PASTE), 0], ["80", 0])
+    pasted, heat = pictures_of(server, graph, *asked)
+    picture = [the(graph, "LoadImage"), 0]
+    graph[looking]["inputs"]["depth"] = picture
+    same, other_heat = pictures_of(server, graph, *asked)
+    assert (other_heat != heat).any()
+    np.testing.assert_array_equal(same, pasted)
+    graph[drawing]["inputs"]["depth"] = picture
+    assert (pictures_of(server, graph, *asked)[0] != pasted).any()
+
+
+def test_comfyui_itself_gives_this_model_no_depth(server: Server) -> None:
+    graph = few(api("diffedit_depth"))
+    run = server.run(changed(graph, MASK, model=[the(graph, "CheckpointLoaderSimple"), 0]))
+    assert run.status == "error" and "5 channels" in run.error["exception_message"]
+
+
+def test_the_clip_layer_matters(server: Server) -> None:
+    graph = few(api("clip_layers"))
+    first, second = all_of(graph, "CLIPSetLastLayer")
+    pastes = [[number, 0] for number in all_of(graph, PASTE)]
+    heats = []
+    for number, found in enumerate(all_of(graph, MASK)):
+        graph = with_node(graph, f"8{number}", "MaskToImage", mask=[found, 1])
+        heats.append([f"8{number}", 0])
+    one, other, heat, other_heat = pictures_of(server, graph, *pastes, *heats)
+    assert (one != other).any() and (heat != other_heat).any()
+    graph[second]["inputs"]["stop_at_clip_layer"] = graph[first]["inputs"]["stop_at_clip_layer"]
+    one, other, heat, other_heat = pictures_of(server, graph, *pastes, *heats)
+    np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(heat, other_heat)
+
+
+def test_the_sheet_holds_every_strength_and_seed(server: Server) -> None:
+    graph, pastes = with_pastes(drawn_on(few(api("strengths")), SIZE))
+    run = server.run_well(graph)
+    edits = [shown(server, run, number) for number in pastes]
+    assert len({edit.tobytes() for edit in edits}) == 4
+    sheet = shown(server, run, the(graph, "SaveImage"))
+    np.testing.assert_array_equal(sheet, np.vstack([np.hstack(edits[:2]), np.hstack(edits[2:])]))
+
+
+def test_two_fillings_of_one_mask(server: Server) -> None:
+    graph, pastes = with_pastes(few(api("inpainting")))
+    masks = {tuple(graph[number]["inputs"]["mask"]) for number in all_of(graph, PASTE)}
+    assert len(masks) == 1
+    run = server.run_well(graph)
+    special, plain = (shown(server, run, number) for number in pastes)
+    assert (special != plain).any()
+    (panels, other) = (shown(server, run, number) for number in all_of(graph, "DiffEdit_Panels"))
+    np.testing.assert_array_equal(shown(server, run, the(graph, "SaveImage")), np.vstack([panels, other]))
+
+
+def test_an_instruction_sees_the_picture_and_changes_all_of_it(server: Server, uploaded: np.ndarray) -> None:
+    graph = drawn_on(few(api("instruct")), SIZE)
+    (everywhere,) = titled(graph, EVERYWHERE)
+    asked = [everywhere, 0]
+    (told,) = pictures_of(server, graph, asked)
+    assert told.shape == uploaded.shape and (told != uploaded).any(-1).mean() > 0.9
+    (instruction,) = titled(graph, "The instruction")
+    graph[instruction]["inputs"]["text"] = "make it a winter scene"
+    (otherwise,) = pictures_of(server, graph, asked)
+    assert (otherwise != told).any()
+    (blind,) = pictures_of(server, changed(graph, "KSampler", positive=[instruction, 0]), asked)
+    assert (blind != otherwise).any()
+
+
+def test_a_made_picture_is_what_is_edited_and_listens_to_the_negative_text(server: Server) -> None:
+    graph = few(api("make_and_change"))
+    made, again = all_of(graph, "KSampler")
+    (decoded,) = {tuple(graph[number]["inputs"]["original"]) for number in all_of(graph, PASTE)}
+    assert graph[decoded[0]]["inputs"]["samples"] == [made, 0]
+    (seen,) = [graph[number]["inputs"]["pixels"] for number in all_of(graph, "VAEEncode")][:1]
+    assert graph[seen[0]]["inputs"]["picture"] == list(decoded)
+    both = (list(decoded), [titled(graph, "All of it changes a little")[0], 0])
+    graph[both[1][0]]["inputs"]["images"], after = list(decoded), graph[both[1][0]]["inputs"]["images"]
+    picture, otherwise = pictures_of(server, graph, list(decoded), after)
+    assert picture.shape == otherwise.shape == (64, 64, 3) and (picture != otherwise).any(-1).mean() > 0.5
+    assert graph[again]["inputs"]["denoise"] < 1 == graph[made]["inputs"]["denoise"]
+    (negative,) = titled(graph, "Negative text")
+    graph[negative]["inputs"]["text"] = ""
+    assert (pictures_of(server, graph, list(decoded))[0] != picture).any()
+
+
+def test_a_made_clip_is_edited_in_all_of_its_frames(server: Server) -> None:
+    graph = drawn_on(few(api("make_clip_and_change")), SIZES["make_clip_and_change"])
+    run = server.run_well(graph)
+    saved = [
+        np.stack([np.asarray(frame) for frame in frames_of(server.view(run.outputs[number]["images"][0]))])
+        for number in all_of(graph, "SaveAnimatedWEBP")
+    ]
+    before, after = saved
+    assert before.shape == after.shape == (5, 32, 32, 3)
+    assert all((one != other).any() for one, other in zip(before, after, strict=True))
+
+
+def frames_of(file: bytes) -> list[Image.Image]:
+    clip = Image.open(io.BytesIO(file))
+    frames = []
+    for number in range(clip.n_frames):
+        clip.seek(number)
+        frames.append(clip.convert("RGB"))
+    return frames
