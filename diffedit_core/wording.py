@@ -15,12 +15,7 @@ ANSWERS = 4
 
 CAPTION = "Describe this picture in one short sentence in English. Answer with the sentence only."
 
-STARTS = {
-    "blip": "a photograph of",
-    "blip-2": "a photograph of",
-    "paligemma": "<image>caption en",
-    "florence2": "<CAPTION>",
-}
+STARTS = {"blip": "a photograph of", "paligemma": "<image>caption en"}
 """What models that don't chat are given beside the picture, by their type. The others get nothing."""
 
 EXAMPLE = ("a grey cat asleep on a red sofa", "a grey dog asleep on a red sofa")

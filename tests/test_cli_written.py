@@ -59,6 +59,17 @@ def test_a_source_text_is_left_as_it_is_by_the_caption(model, folders, picture, 
     assert only(said)["source"] == [TEXTS[1]] and said["caption"] not in TEXTS
 
 
+def test_where_nothing_is_inverted_the_caption_is_a_source_alone(model, folders, picture, tmp_path, capsys):
+    a, b = (tmp_path / f"{name}.png" for name in "ab")
+    common = ["edit", picture, "--target=pears", *FEWEST, *OBJECT, "--model", model, "--background", "noised"]
+    assert run(*common, "--caption", folders["blip"], "-o", a, "--json") == 0
+    said = report(capsys)
+    flags = [shlex.split(line) for line in said["findings"]]
+    assert [flag for flag, _ in flags] == ["--source", "--target"] and flags[0][1] == said["caption"]
+    assert run(*common, f"--source={said['caption']}", "-o", b) == 0
+    assert same_files(a, b)
+
+
 def test_what_was_written_is_shown_as_the_flags_that_give_the_same_picture(model, folders, picture, tmp_path, capsys):
     a, b = (tmp_path / f"{name}.png" for name in "ab")
     common = ["edit", picture, *FEWEST, *OBJECT, "--model", model, "--seed", 3]

@@ -21,8 +21,12 @@ from diffedit_core.pictures import to_pil
 from diffedit_core.wording import texts_asked, tidy
 
 KINDS = {"t5": small.t5, "llama": small.llama, "blip": small.blip, "git": small.git, "llava": small.llava}
-KINDS |= {"vit_gpt2": small.vit_gpt2, "base": lambda: small.llama(chat=False)}
-SEEING, CHATTING, VARYING = ("blip", "git", "vit_gpt2", "llava"), ("llama", "llava"), ("t5", "llama", "llava")
+KINDS |= {"paligemma": small.paligemma, "vit_gpt2": small.vit_gpt2, "base": lambda: small.llama(chat=False)}
+SEEING, CHATTING, VARYING = (
+    ("blip", "git", "paligemma", "vit_gpt2", "llava"),
+    ("llama", "llava"),
+    ("t5", "llama", "llava"),
+)
 RED, BLUE = "a woman in a red dress", "a woman in a blue dress"
 
 
@@ -61,7 +65,15 @@ def test_every_kind_of_model_that_sees_writes_a_caption_of_what_it_sees(writers,
     captions = [model.caption(each) for each in shown]
     assert all(captions) and len(set(captions)) > 1
     assert model.caption(shown[0]) == model.caption(to_pil(shown[0])) == captions[0]
-    assert all("\n" not in caption for caption in captions)
+    assert not any("\n" in caption or "caption en" in caption for caption in captions)
+
+
+def test_a_model_that_needs_more_than_a_picture_says_so(folders, picture):
+    """A PaliGemma whose processor lost its image token, and so knows no way to be shown one."""
+    writer = Writer.from_pretrained(folders["paligemma"])
+    writer.processor.image_seq_length = None
+    with pytest.raises(ValueError, match=r"writes no captions of a picture alone: ."):
+        writer.caption(picture)
 
 
 @pytest.mark.parametrize("kind", ["t5", "llama"])

@@ -109,6 +109,23 @@ def vit_gpt2() -> tuple[Any, Any]:
     return seeded(lambda: hf.VisionEncoderDecoderModel(config=config), loud=16), (images(), tokenizer())
 
 
+def paligemma() -> tuple[Any, Any]:
+    """Which is told what to do in its own words, and repeats them in front of the caption."""
+    text = {
+        "vocab_size": 262, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "num_key_value_heads": 1, "head_dim": 16, "max_position_embeddings": 256, "pad_token_id": 0, "bos_token_id": 1,
+        "eos_token_id": 2, "model_type": "gemma",
+    }  # fmt: skip
+    vision = {**VISION, "vision_use_head": False, "model_type": "siglip_vision_model", "projection_dim": 32}
+    config = hf.PaliGemmaConfig(
+        vision_config=vision, text_config=text, image_token_index=3, projection_dim=32, hidden_size=32
+    )
+    shown = hf.SiglipImageProcessor(size={"height": 32, "width": 32})
+    shown.image_seq_length = 4
+    model = seeded(lambda: hf.PaliGemmaForConditionalGeneration(config), loud=16)
+    return model, hf.PaliGemmaProcessor(shown, tokenizer())
+
+
 def llava() -> tuple[Any, Any]:
     """A chat model that sees pictures."""
     config = hf.LlavaConfig(

@@ -55,7 +55,8 @@ def run_edit(args: Namespace) -> dict[str, Any]:
     }
     paths = planned(wanted, [args.image, *masks_of(args)], opened.size)
     with Watch().running() as watch:
-        written = _written(args, opened, edits, watch)
+        inverts = BACKGROUNDS[how.decoding.background].needs_inversion
+        written = _written(args, opened, edits, inverts, watch)
         edits, inversion = written.edits, args.inversion_text or written.caption
         host = _host(args, watch)
         done = edit(
@@ -95,7 +96,7 @@ def run_mask(args: Namespace) -> dict[str, Any]:
     }
     paths = planned(wanted, [args.image], opened.size)
     with Watch().running() as watch:
-        written = _written(args, opened, [asked], watch)
+        written = _written(args, opened, [asked], False, watch)
         (asked,) = written.edits
         host = _host(args, watch)
         given = {"how": how, "focus": focus, "seed": args.seed}
@@ -160,14 +161,14 @@ def _host(args: Namespace, watch: Watch) -> DiffusersHost:
     return host
 
 
-def _written(args: Namespace, opened: Opened, edits: list[Edit], watch: Watch) -> Written:
+def _written(args: Namespace, opened: Opened, edits: list[Edit], inverts: bool, watch: Watch) -> Written:
     if not needs_a_writer(args):
         return Written(edits)
     if not args.model:
         raise ValueError(NAME_A_MODEL)  # before the texts are made, not after
     be_quiet()
     watch.begin("texts")
-    return write_texts(args, edits, opened.picture, *_where(args))
+    return write_texts(args, edits, opened.picture, inverts, *_where(args))
 
 
 def _save_findings(

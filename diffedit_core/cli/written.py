@@ -15,6 +15,8 @@ from ..host import Text
 from ..hosts.writers import Desk, Writer
 from ..run import Edit
 
+SIDES = ("source", "target")
+
 
 @dataclass(frozen=True)
 class Written:
@@ -22,9 +24,7 @@ class Written:
 
     edits: list[Edit]
     caption: str = ""
-    facts: dict[str, Any] = field(
-        default_factory=dict
-    )  # for the report: the texts, as the flags that would give them again
+    facts: dict[str, Any] = field(default_factory=dict)  # for the report: the texts, as flags that give them again
 
 
 def needs_a_writer(args: Namespace) -> bool:
@@ -32,9 +32,9 @@ def needs_a_writer(args: Namespace) -> bool:
 
 
 def write_texts(
-    args: Namespace, edits: list[Edit], picture: Tensor, device: torch.device, dtype: torch.dtype
+    args: Namespace, edits: list[Edit], picture: Tensor, inverts: bool, device: torch.device, dtype: torch.dtype
 ) -> Written:
-    """One model at a time, and none of them stays."""
+    """One model at a time, and none of them stays. Where something is inverted, it is inverted under the caption."""
     desk = Desk(device, dtype)
     caption = desk.seat(args.caption).caption(picture) if args.caption is not None else ""
     if args.instruction is not None:
@@ -45,20 +45,13 @@ def write_texts(
     if args.vary is not None:
         writer = desk.seat(args.vary)
         edits = [
-            replace(
-                asked,
-                source=_varied(writer, asked.source, args.seed),
-                target=_varied(writer, asked.target, args.seed),
-            )
+            replace(asked, **{side: _varied(writer, getattr(asked, side), args.seed) for side in SIDES})
             for asked in edits
         ]
         del writer
     desk.clear()
-    inverts = bool(caption) and not getattr(args, "inversion_text", ["given"])
-    facts = {
-        **({"caption": caption} if caption else {}),
-        "findings": _as_flags(args, edits, caption if inverts else ""),
-    }
+    inversion = caption if inverts and not args.inversion_text else ""
+    facts = {**({"caption": caption} if caption else {}), "findings": _as_flags(args, edits, inversion)}
     return Written(edits, caption, facts)
 
 
@@ -72,8 +65,8 @@ def _as_flags(args: Namespace, edits: Sequence[Edit], inversion: str) -> list[st
     flags = [f"--inversion-text {shlex.quote(inversion)}"] if inversion else []
     for number, asked in enumerate(edits, start=1):
         of_edit = f"edit {number}: " if _several(args) else ""
-        for side, text in {"source": asked.source, "target": asked.target}.items():
-            flags += [f"{of_edit}--{side} {shlex.quote(each)}" for each in _list(text)]
+        for side in SIDES:
+            flags += [f"{of_edit}--{side} {shlex.quote(each)}" for each in _list(getattr(asked, side))]
     return flags
 
 

@@ -45,8 +45,7 @@ class Writer:
             raise
         except Exception as cause:  # foreign files fail in all kinds of ways
             what = "cannot be loaded" if is_here else "is neither a folder here nor a model on the hub"
-            first_line = (str(cause).strip() or type(cause).__name__).splitlines()[0][:200]
-            raise ValueError(f"{name} {what}: {first_line}") from cause
+            raise ValueError(f"{name} {what}: {_first_line(cause)}") from cause
         return cls(str(name), model.to(device).eval(), tokenizer, processor)
 
     def caption(self, picture: Tensor | Image.Image) -> str:
@@ -116,7 +115,10 @@ class Writer:
 
     def _shown(self, picture: Tensor | Image.Image) -> Mapping[str, Tensor]:
         start = STARTS.get(self.model.config.model_type)
-        return self.processor(images=_pil(picture), return_tensors="pt", **({"text": start} if start else {}))
+        try:
+            return self.processor(images=_pil(picture), return_tensors="pt", **({"text": start} if start else {}))
+        except (TypeError, ValueError) as cause:  # of models that need more than a picture, each something else
+            raise ValueError(f"{self.name} writes no captions of a picture alone: {_first_line(cause)}") from cause
 
     @torch.no_grad()
     def _answers(self, inputs: Mapping[str, Tensor], noise: Noise | None = None, tokens: int = TOKENS) -> list[str]:
@@ -124,9 +126,7 @@ class Writer:
         given = {name: _for_model(value, self.model) for name, value in inputs.items()}
         drawn = {} if noise is None else {"logits_processor": [Drawn(noise)], "num_beams": 1}
         ids = self.model.generate(**given, do_sample=False, max_new_tokens=tokens, **drawn)
-        if self.chats and not self.model.config.is_encoder_decoder:
-            ids = ids[:, given["input_ids"].shape[1] :]  # the question is in front of the answer
-        return self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        return self.tokenizer.batch_decode(_without(given.get("input_ids"), ids), skip_special_tokens=True)
 
 
 class Drawn:
@@ -189,6 +189,17 @@ def _opened(name: str) -> tuple[Any, Any, Any, Any]:
     if kind is None:
         raise ValueError(f"a {config.model_type} writes nothing; take a model that turns pictures or texts into text")
     return kind, hf.AutoTokenizer.from_pretrained(name, trust_remote_code=False), None, config
+
+
+def _without(question: Tensor | None, ids: Tensor) -> Tensor:
+    """The answer alone, of a model that begins with what it was asked. BLIP's start is a part of its caption."""
+    if question is None or not torch.equal(ids[:, : question.shape[1]], question):
+        return ids
+    return ids[:, question.shape[1] :]
+
+
+def _first_line(cause: Exception) -> str:
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0][:200]
 
 
 def _for_model(value: Any, model: Any) -> Any:
