@@ -40,6 +40,8 @@ from diffedit_core.settings import EditSettings
 
 ANY = "SD1.5, or any checkpoint made from it."
 ROOM = EditSettings().room
+GENEROUS = 8
+"""Pixels to grow a mask that is filled: what fills it only sees what is around it."""
 
 
 def mask_only() -> Graph:
@@ -118,6 +120,7 @@ def inpainting() -> Graph:
     graph = Graph("inpainting", "Compare a plain and an inpainting model (SD1.5)", described)
     start = begin(graph, SD15, "SD1.5 finds the mask. It fills it as well, beside its inpainting version.")
     place = mask(graph, start)
+    place.inputs["mask"].node.inputs["grow"] = GENEROUS
     special, filling = fill(graph, start, place)
     plain, nodes = _fill_plainly(graph, start, place)
     note = graph.note(4, notes.TWO_FILLINGS, title="Two ways to fill", height=230)

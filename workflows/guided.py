@@ -43,7 +43,7 @@ def diffedit_canny() -> Graph:
 
 def _by_outlines(graph: Graph, column: int, start: Start, net: Node, picture: Socket) -> tuple[list[Node], Start]:
     """Both texts with the outlines of a picture. ComfyUI lends them to the negative text as well."""
-    edges = graph.add("Canny", column, title="Outlines", image=picture)
+    edges = graph.add("Canny", column, title="Outlines", image=picture, low_threshold=0.1, high_threshold=0.3)
     shown = graph.add("PreviewImage", column, title="What must stay", height=230, images=edges["IMAGE"])
     wires: dict[str, Any] = {"positive": start.target, "negative": start.source, "image": edges["IMAGE"]}
     titled = "Outlines for both texts"

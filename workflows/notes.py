@@ -103,7 +103,7 @@ both texts. So the new thing keeps the outlines of the old one, and the mask sho
 The model sees the outlines of the whole picture when it looks for the mask, and those of the cut-out when it draws.
 
 - too strict: lower **strength** or **end_percent** in Apply ControlNet, in both places
-- too many lines: raise Canny's **high_threshold**
+- too many lines: raise **high_threshold** in Canny
 
 Another ControlNet works in the same way: depth, pose, line art."""
 

@@ -16,6 +16,7 @@ WORKFLOWS = PACK / "workflows"
 sys.path.insert(0, str(WORKFLOWS))
 
 import build  # noqa: E402
+import models  # noqa: E402
 
 DESCRIBED = build.graphs()
 NAMES = tuple(DESCRIBED)
@@ -56,7 +57,7 @@ def all_of(graph: Graph, kind: str) -> list[str]:
 
 
 def titled(graph: Graph, title: str) -> list[str]:
-    return [number for number, node in graph.items() if node["_meta"]["title"] == title]
+    return [number for number, node in graph.items() if node.get("_meta", {}).get("title") == title]
 
 
 def changed(graph: Graph, kind: str, /, **inputs: Any) -> Graph:
@@ -84,6 +85,9 @@ SMALL = {
 }
 
 
+SAME = {models.SDXL_TURBO.name: models.SDXL.name}  # one small model, so that it is loaded once
+
+
 def few(graph: Graph) -> Graph:
     """The same with few steps and draws, and where it makes something, with little of it."""
     less = copy.deepcopy(graph)
@@ -93,6 +97,7 @@ def few(graph: Graph) -> Graph:
         if node["class_type"] == "DiffEdit_DiffEditMask":
             node["inputs"] |= {"steps": 1}
         node["inputs"] |= SMALL.get(node["class_type"], {})
+        node["inputs"] = {key: SAME.get(str(value), value) for key, value in node["inputs"].items()}
     return less
 
 
