@@ -14,12 +14,13 @@ from .focus import Focus
 from .mask_refine import MaskRefine
 from .masked_denoise import MaskedDenoise
 from .pictures import Panels, PasteBack
+from .texts import AverageTexts
 
 
 class DiffEditExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         method = [DiffEditMask, FastMask, DDIMInvert, MaskedDenoise, MaskRefine]
-        return [*method, Edit, DepthModel, Focus, PasteBack, Panels, DemoModel, DemoScene]
+        return [*method, Edit, DepthModel, Focus, PasteBack, Panels, DemoModel, DemoScene, AverageTexts]
 
 
 async def comfy_entrypoint() -> DiffEditExtension:

@@ -21,6 +21,7 @@ import pytest
 import torch
 from PIL import Image
 from pipelines import random_pipeline
+from writers import blip, saved, t5
 
 from diffedit_core import Edit, EditSettings, MaskSettings, cli, edit, toybox
 from diffedit_core.cli import commands
@@ -904,6 +905,7 @@ def another(knob: Knob, default: Any) -> str:
 
 
 NO_KNOBS = {"--help", "--source", "--target", "--negative", "--model", "--output", "--panels", "--save-heatmap"}
+NO_KNOBS |= {"--caption", "--vary", "--instruction", "--writer"}
 NO_KNOBS |= {"--keep", "--preset", "--fastdiffedit", "--seed", "--device", "--dtype", "--json"}
 NO_KNOBS_OF_EDIT = {"--edit", "--mask", "--save-mask", "--inversion-text"}
 FOCUS = {"--focus", "--no-focus", "--area", "--context", "--windows"}  # of mask, beside the settings of the mask
@@ -1055,8 +1057,17 @@ def test_the_readmes_python_works(model, tmp_path, monkeypatch, paper):
     snippets = re.findall(r"```python\n(.*?)```", section(paper, "Python"), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     draw(Path("bowl.png"), 24, 32)
-    whole, count = re.subn(r'from_pretrained\(".*?"', f"from_pretrained({model!r}", "\n".join(snippets))
+    whole, count = re.subn(
+        r'DiffusersHost.from_pretrained\(".*?"', f"DiffusersHost.from_pretrained({model!r}", "\n".join(snippets)
+    )
     assert count == 1
+    for name, small in {"blip": blip, "flan-t5": t5}.items():
+        if name in whole:
+            folder = saved(small(), tmp_path / name)
+            whole, count = re.subn(
+                rf'Writer.from_pretrained\(".*?{name}.*?"', f"Writer.from_pretrained({folder!r}", whole
+            )
+            assert count == 1
     exec(compile(whole, paper.name, "exec"), {})
     assert pixels(tmp_path / "pears.png").shape == (24, 32, 3)
     assert pixels(tmp_path / "mask.png").shape == (24, 32)

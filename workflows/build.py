@@ -19,12 +19,13 @@ from edits import demo, diffedit, diffedit_sdxl, diffedit_sdxl_turbo, fast_diffe
 from guided import diffedit_canny, diffedit_depth
 from made import make_and_change, make_clip_and_change
 from shaded import shades
+from written import from_instruction
 
 HERE = Path(__file__).resolve().parent
 GRAPHS = (
     *(demo, diffedit, diffedit_sdxl, diffedit_sdxl_turbo, diffedit_canny, diffedit_depth, two_edits, shades),
     *(mask_only, strengths, clip_layers, inpainting, instruct),
-    *(fast_diffedit, make_and_change, make_clip_and_change),
+    *(fast_diffedit, make_and_change, make_clip_and_change, from_instruction),
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 COLUMN, GAP, LINE, WIDGET = 360, 50, 20, 25
 """Pixels: a column's pitch, the air between nodes, and the heights of a socket and of a widget."""
-WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3")
 NOTE = "MarkdownNote"
 CORE_VERSION = "0.3.64"
 
@@ -132,7 +132,8 @@ def _api_inputs(node: Node, object_info: dict[str, Any]) -> dict[str, Any]:
 def to_ui(graph: Graph, object_info: dict[str, Any], version: str) -> dict[str, Any]:
     arrange(graph, object_info)
     links = _links(graph, object_info)
-    nodes = [_ui_node(node, order, links, object_info, version) for order, node in enumerate(graph.nodes)]
+    versions = {"diffedit": version, "comfy-core": graph.since or CORE_VERSION}
+    nodes = [_ui_node(node, order, links, object_info, versions) for order, node in enumerate(graph.nodes)]
     return {
         "last_node_id": len(graph.nodes),
         "last_link_id": len(links),
@@ -186,7 +187,7 @@ def _slot(socket: Socket, object_info: dict[str, Any]) -> int:
 
 
 def _ui_node(
-    node: Node, order: int, links: list[list[Any]], object_info: dict[str, Any], version: str
+    node: Node, order: int, links: list[list[Any]], object_info: dict[str, Any], versions: dict[str, str]
 ) -> dict[str, Any]:
     drawn = {
         "id": node.id,
@@ -206,7 +207,7 @@ def _ui_node(
         _ui_input(node, slot, each, links) for slot, each in enumerate(_sockets_first(node.kind, object_info))
     ]
     drawn["outputs"] = _ui_outputs(node, links, object_info[node.kind])
-    drawn["properties"] = _properties(node, version)
+    drawn["properties"] = _properties(node, versions)
     drawn["widgets_values"] = [
         value
         for each in inputs_of(node.kind, object_info)
@@ -236,10 +237,11 @@ def _widget_value(node: Node, each: Input) -> Any:
     return each.default if isinstance(value, Socket) else value
 
 
-def _properties(node: Node, version: str) -> dict[str, Any]:
-    ours = node.kind.startswith("DiffEdit_")
-    origin = {"cnr_id": "diffedit", "ver": version} if ours else {"cnr_id": "comfy-core", "ver": CORE_VERSION}
-    return {"Node name for S&R": node.kind} | origin | ({"models": node.models} if node.models else {})
+def _properties(node: Node, versions: dict[str, str]) -> dict[str, Any]:
+    """The page tells whoever lacks a node which version of what has it."""
+    origin = "diffedit" if node.kind.startswith("DiffEdit_") else "comfy-core"
+    came_with = {"cnr_id": origin, "ver": versions[origin]}
+    return {"Node name for S&R": node.kind} | came_with | ({"models": node.models} if node.models else {})
 
 
 def _ui_group(number: int, title: str, colour: str, nodes: list[Node]) -> dict[str, Any]:

@@ -165,3 +165,13 @@ frames instead of VAE Decode.
 - There is one mask for all frames: it covers what changes in any of them.
 - Wan takes 1, 5, 9, ... 81 frames.
 - Keep **strength** in DDIM Invert below 1."""
+
+WRITING = """A text encoder that sees the picture is asked for two texts that differ in as few words as possible. \
+It answers in JSON, from which both are read. You see them below.
+
+- If a text is wrong, say more plainly **what should change**, or write the text yourself: disconnect it above \
+(*Source*, *Target*), and paste it there.
+- If both are empty, the model did not answer in JSON: set **sampling_mode** to *on* and try another seed, or take a \
+larger model.
+
+Extract Text from JSON is there since ComfyUI 0.19.2, and Generate Text since 0.15. In an older one they are red."""

@@ -39,6 +39,7 @@ SCENES = {  # kind and seed
     "fast_diffedit": ("both", 4),
     "make_and_change": ("object", 5),
     "make_clip_and_change": ("both", 10),
+    "from_instruction": ("colour", 16),
 }
 SECOND = ("a green star", "a blue heart")  # what else changes in the scene of two_edits
 QUICK = {"DiffEdit_DDIMInvert": {"steps": 10, "strength": 0.9}, "DiffEdit_MaskedDenoise": {"tries": 2}}

@@ -16,6 +16,7 @@ import torch
 from .. import __version__
 from ..focus import Focus
 from ..settings import BALANCED, PRESETS, EditSettings, MaskSettings
+from ..wording import WORDINGS
 from . import commands
 from .asked import OWN
 from .flags import add_flags
@@ -130,6 +131,7 @@ def _picture_flags(parser: ArgumentParser, output: str) -> None:
     _text(parser, "--target", "what it should show; give several wordings to average them")
     _text(parser, "--negative", "what guidance leads away from [nothing]")
     parser.add_argument("--keep", metavar="TEXT", help="names what the edit must not touch [nothing]")
+    _writers(parser)
     parser.add_argument("--model", metavar="PATH", help="a folder in the diffusers layout, a name on the hub, or: demo")
     _file(parser, "--output", output, "-o")
     _file(parser, "--panels", "also write input, mask and result side by side")
@@ -137,6 +139,25 @@ def _picture_flags(parser: ArgumentParser, output: str) -> None:
     parser.add_argument("--preset", choices=PRESETS, help=f"{presets} [{BALANCED}]")
     parser.add_argument("--fastdiffedit", action="store_true", help="FastDiffEdit's settings, each can still be set")
     _common_flags(parser)
+
+
+def _writers(parser: ArgumentParser) -> None:
+    """Models of transformers: a folder or a name on the hub, as for --model."""
+    for flag, metavar, about in (
+        (
+            "--caption",
+            "MODEL",
+            "describes the picture, as the text to invert under and as a missing source: BLIP, or one that chats",
+        ),
+        ("--vary", "MODEL", f"puts each text in {WORDINGS} wordings, which are averaged: Flan-T5, or one that chats"),
+        ("--instruction", "TEXT", "says what to change, instead of --source and --target: make the dress blue"),
+        (
+            "--writer",
+            "MODEL",
+            "makes both texts of the --instruction: one that chats and sees the picture, or its --caption",
+        ),
+    ):
+        parser.add_argument(flag, metavar=metavar, help=about)
 
 
 def _common_flags(parser: ArgumentParser) -> None:

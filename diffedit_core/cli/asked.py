@@ -31,7 +31,7 @@ def edits_of(args: Namespace, opened: Opened, how: Refinement, needs_source: boo
     if not args.edit:
         source, target = texts_of(args, needs_source or not args.mask)
         return [Edit(source, target, args.negative or "", args.keep or "", _mask(args.mask, args, opened, how))]
-    if given := given_flags(args, ["source", "target", "mask"]):
+    if given := given_flags(args, ["source", "target", "mask", "instruction"]):
         raise ValueError(f"{', '.join(given)} cannot stand beside --edit; write --edit SOURCE TARGET mask=FILE")
     return [_own(parts, args, opened, how) for parts in args.edit]
 
@@ -54,13 +54,25 @@ def is_said_by_all(args: Namespace, name: str) -> bool:
 
 
 def texts_of(args: Namespace, needs_source: bool = True) -> tuple[list[str], list[str]]:
-    """An empty source is the paper's empty reference. An empty target says nothing."""
+    """An empty source is the paper's empty reference. An empty target says nothing. What a model writes comes later."""
+    if args.instruction is not None:
+        return _to_be_written(args)
     if not args.target or not all(text.strip() for text in args.target):
         raise ValueError("--target is missing or empty; say what the picture should show")
-    if needs_source and not args.source:
+    if needs_source and not args.source and not args.caption:
         raise ValueError('--source is missing; say what the picture shows now, or --source "" to leave it open')
-    _warn_if_open(args.source if needs_source else [])
+    _warn_if_open(args.source or [] if needs_source else [])
     return args.source or [""], args.target
+
+
+def _to_be_written(args: Namespace) -> tuple[list[str], list[str]]:
+    if given := given_flags(args, ["source", "target"]):
+        raise ValueError(f"{', '.join(given)} cannot stand beside --instruction, of which both texts are made")
+    if not args.instruction.strip():
+        raise ValueError("--instruction is empty; say what should change")
+    if not args.writer:
+        raise ValueError("--instruction needs --writer MODEL, which makes two texts of it: a model that chats")
+    return [""], [""]
 
 
 def _own(parts: Sequence[str], args: Namespace, opened: Opened, how: Refinement) -> Edit:

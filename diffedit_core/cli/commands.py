@@ -31,6 +31,7 @@ from .files import Opened, beside, open_picture, planned, save, save_heatmap
 from .flags import from_flags
 from .reporting import Watch
 from .unused import check_edit, check_mask
+from .written import Written, needs_a_writer, write_texts
 
 DTYPES = {"float32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 NAME_A_MODEL = (
@@ -54,12 +55,15 @@ def run_edit(args: Namespace) -> dict[str, Any]:
     }
     paths = planned(wanted, [args.image, *masks_of(args)], opened.size)
     with Watch().running() as watch:
+        inverts = BACKGROUNDS[how.decoding.background].needs_inversion
+        written = _written(args, opened, edits, inverts, watch)
+        edits, inversion = written.edits, args.inversion_text or written.caption
         host = _host(args, watch)
         done = edit(
             host,
             opened.picture,
             edits,
-            inversion=args.inversion_text or "",
+            inversion=inversion,
             how=how,
             seed=args.seed,
             progress=watch.progress,
@@ -74,6 +78,7 @@ def run_edit(args: Namespace) -> dict[str, Any]:
     return {
         "command": "edit",
         **_facts(args, opened, done.mask, said),
+        **written.facts,
         **({"cut_outs": [_place(view) for view in views]} if views else {}),
         **_costs(watch, paths),
     }
@@ -91,13 +96,16 @@ def run_mask(args: Namespace) -> dict[str, Any]:
     }
     paths = planned(wanted, [args.image], opened.size)
     with Watch().running() as watch:
+        written = _written(args, opened, [asked], False, watch)
+        (asked,) = written.edits
         host = _host(args, watch)
         given = {"how": how, "focus": focus, "seed": args.seed}
         mask, look = find_mask(host, opened.picture, asked, **given, progress=watch.progress)
         watch.begin("write")
         _save_findings(paths, opened, mask, [look], _margin(host, opened, focus), {})
     said = [_said(asked, mask, look, how.contrast.may_draft)]
-    return {"command": "mask", **_facts(args, opened, mask, said), **_costs(watch, paths)}
+    facts = {**_facts(args, opened, mask, said), **written.facts}
+    return {"command": "mask", **facts, **_costs(watch, paths)}
 
 
 def run_demo(args: Namespace) -> dict[str, Any]:
@@ -151,6 +159,16 @@ def _host(args: Namespace, watch: Watch) -> DiffusersHost:
     watch.count = lambda: host.evaluations
     watch.begin("encode")
     return host
+
+
+def _written(args: Namespace, opened: Opened, edits: list[Edit], inverts: bool, watch: Watch) -> Written:
+    if not needs_a_writer(args):
+        return Written(edits)
+    if not args.model:
+        raise ValueError(NAME_A_MODEL)  # before the texts are made, not after
+    be_quiet()
+    watch.begin("texts")
+    return write_texts(args, edits, opened.picture, inverts, *_where(args))
 
 
 def _save_findings(

@@ -34,11 +34,14 @@ def check_edit(args: Namespace, how: EditSettings, edits: Sequence[Edit]) -> Non
         _refuse(args, [*seeking, "windows", "room", "save-heatmap", "keep"], f"{given}, so no mask is sought")
     elif all(asked.mask is None and _drafts(each) for asked, each in zip(edits, sought, strict=True)):
         _refuse(args, ["tries"], "of an added thing several places are drafted; use --mask-drafts")
+    needs_source = BACKGROUNDS[decoding.background].needs_source or not args.mask
+    _check_caption(args, "" if inverts else decoding.background, needs_source)
     is_guided = any(guided) or (inverts and how.inversion.guidance != 1)
     _check_sought(args, how.mask, how.focus, sought, is_guided)
 
 
 def check_mask(args: Namespace, how: MaskSettings, focus: Focus) -> None:
+    _check_caption(args, "finding a mask", True)
     _check_sought(args, how, focus, [how.contrast])
 
 
@@ -61,6 +64,18 @@ def _check_sought(
         _refuse(args, ["negative"], "nothing is guided away from it")
     if how.refinement.edge_snap == "none":
         _refuse(args, ["refine-edge-radius"], "no edges are looked for; use --refine-edge-snap as well")
+
+
+def _check_caption(args: Namespace, inverts_nothing: str, needs_source: bool) -> None:
+    """A caption is inverted under, serves as a missing source, and is told to the writer."""
+    if args.instruction is None:
+        _refuse(args, ["writer"], "it writes the texts of an --instruction")
+    if args.instruction is not None or (needs_source and not args.source and not getattr(args, "edit", None)):
+        return
+    if inverts_nothing:
+        _refuse(args, ["caption"], f"{inverts_nothing} inverts nothing, and what the picture shows is said")
+    elif args.inversion_text:
+        _refuse(args, ["caption"], "--inversion-text says what to invert under, and what the picture shows is said")
 
 
 def _drafts(contrast: ContrastSettings) -> bool:

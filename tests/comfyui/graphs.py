@@ -34,6 +34,7 @@ NODES = (
     "DiffEdit_Panels",
     "DiffEdit_DemoModel",
     "DiffEdit_DemoScene",
+    "DiffEdit_AverageTexts",
 )
 Graph = dict[str, dict[str, Any]]
 

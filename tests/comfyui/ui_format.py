@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 VIRTUAL = ("Note", "MarkdownNote")
-WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3")
 
 
 def to_api(ui: dict[str, Any], object_info: dict[str, Any]) -> dict[str, Any]:

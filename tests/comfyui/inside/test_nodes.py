@@ -31,8 +31,8 @@ def node_list():
 
 
 NODES = {node.__name__: node for node in node_list()}
-IDS = ["DiffEditMask", "FastMask", "DDIMInvert", "MaskedDenoise", "MaskRefine", "Edit", "Focus", "PasteBack"]
-IDS += ["Panels", "DepthModel", "DemoModel", "DemoScene"]
+IDS = ["DiffEditMask", "FastMask", "DDIMInvert", "MaskedDenoise", "MaskRefine", "Edit", "DepthModel", "Focus"]
+IDS += ["PasteBack", "Panels", "DemoModel", "DemoScene", "AverageTexts"]
 
 
 def schema(name):
@@ -128,6 +128,7 @@ NO_KNOBS = {  # default, and limits or options
     "check": (False,),
     "guidance": (0.0, 0.0, 30.0),
     "caption": ("",),
+    "texts": ("",),
     "rule": ("none", ["none", *(rule for rule in masks.RULES if not masks.RULES[rule].sees_cells)]),
     "kind": (None, list(toybox.KINDS)),
     "cut_outs": (None, ["each part", "one a picture", "one for all"]),
