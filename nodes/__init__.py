@@ -19,7 +19,7 @@ from .pictures import Panels, PasteBack
 class DiffEditExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         method = [DiffEditMask, FastMask, DDIMInvert, MaskedDenoise, MaskRefine]
-        return [*method, Edit, DepthModel, Focus, PasteBack, Panels, DemoModel, DemoScene]
+        return [*method, Edit, Focus, PasteBack, Panels, DepthModel, DemoModel, DemoScene]
 
 
 async def comfy_entrypoint() -> DiffEditExtension:
