@@ -20,7 +20,8 @@ from .texts import AverageTexts
 class DiffEditExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         method = [DiffEditMask, FastMask, DDIMInvert, MaskedDenoise, MaskRefine]
-        return [*method, Edit, DepthModel, Focus, PasteBack, Panels, DemoModel, DemoScene, AverageTexts]
+        helping = [AverageTexts, Focus, PasteBack, Panels, DepthModel]
+        return [*method, Edit, *helping, DemoModel, DemoScene]
 
 
 async def comfy_entrypoint() -> DiffEditExtension:

@@ -37,7 +37,7 @@ PER_SECOND = 16.0
 def make_and_change() -> Graph:
     described = "Text to picture, picture to picture, and an edit of one thing, all from one checkpoint."
     graph = Graph("make_and_change", "Make a picture, then change one thing (SD1.5)", described)
-    introduce(graph, "SD1.5, or any checkpoint made from it.")
+    introduce(graph, "SD1.5, or any checkpoint made from it.", notes.STEPS_OF_MAKING)
     loader = load(graph, 0, SD15)
     model, clip, vae = loader["MODEL"], loader["CLIP"], loader["VAE"]
     said = say(graph, clip, *APPLES, BAD)
@@ -63,7 +63,7 @@ def make_and_change() -> Graph:
 def make_clip_and_change() -> Graph:
     described = "Text to video, and then an edit of one thing in all frames."
     graph = Graph("make_clip_and_change", "Make a clip, then change one thing (Wan 2.1)", described)
-    introduce(graph, "Wan 2.1 for clips from a text, its text encoder and its VAE.")
+    introduce(graph, "Wan 2.1 for clips from a text, its text encoder and its VAE.", notes.STEPS_OF_MAKING)
     model = graph.add("ModelSamplingSD3", 0, title="Shift", model=load(graph, 0, WAN_CLIPS)["MODEL"], shift=8.0)[
         "MODEL"
     ]

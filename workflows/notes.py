@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+STEPS = """1. Choose your picture, of any size.
+2. Write the two texts.
+3. Press Run."""
 
-def intro(what: str, models: str, since: str) -> str:
+STEPS_OF_MAKING = """1. Write what to make: that is the source text.
+2. Write the same with one thing changed: that is the target text.
+3. Press Run."""
+
+
+def intro(what: str, steps: str, models: str, since: str) -> str:
     needs = f" Needs ComfyUI {since} or later." if since else ""
     return f"""{what}{needs}
 
-1. Choose your picture, of any size, or what to make.
-2. Write the two texts.
-3. Press Run.
+{steps}
 
 Models: {models}
 

@@ -66,8 +66,8 @@ def begin(graph: Graph, checkpoint: Model, about: str) -> Start:
     return look(graph, loader["MODEL"], loader["CLIP"], loader["VAE"], picture, said)
 
 
-def introduce(graph: Graph, about: str) -> None:
-    graph.note(0, notes.intro(graph.description, about, graph.since), title="Start here", height=240)
+def introduce(graph: Graph, about: str, steps: str = notes.STEPS) -> None:
+    graph.note(0, notes.intro(graph.description, steps, about, graph.since), title="Start here", height=240)
 
 
 def say(

@@ -201,7 +201,7 @@ def test_an_instruction_sees_the_picture_and_changes_all_of_it(server: Server, u
     (everywhere,) = titled(graph, EVERYWHERE)
     asked = [everywhere, 0]
     (told,) = pictures_of(server, graph, asked)
-    assert told.shape == uploaded.shape and (told != uploaded).any(-1).mean() > 0.9
+    assert told.shape == uploaded.shape and (told != uploaded).any(-1).mean() > 0.5
     (instruction,) = titled(graph, "The instruction")
     graph[instruction]["inputs"]["text"] = "make it a winter scene"
     (otherwise,) = pictures_of(server, graph, asked)

@@ -36,6 +36,15 @@ def test_a_title_is_a_file_name_everywhere_and_a_name_is_easy_to_type(name: str)
     assert described == DESCRIBED[name].description and described.endswith(".")
 
 
+def test_the_documents_name_the_templates_as_they_are_called() -> None:
+    readme = (PACK / "README.md").read_text(encoding="utf-8")
+    for title in TITLES.values():
+        assert title.split(" (")[0] in readme, f"the README does not list the template {title}"
+    for page in [PACK / "README.md", *(PACK / "web" / "docs").glob("*.md")]:
+        for named in re.findall(r"template\s+\*\*(.+?)\*\*", page.read_text(encoding="utf-8")):
+            assert any(title.startswith(named) for title in TITLES.values()), f"{page.name}: no template {named}"
+
+
 def test_the_files_are_what_the_builder_writes(object_info: dict, installation: Installation) -> None:
     written = build.files(object_info)
     for path, text in written.items():

@@ -31,8 +31,8 @@ def node_list():
 
 
 NODES = {node.__name__: node for node in node_list()}
-IDS = ["DiffEditMask", "FastMask", "DDIMInvert", "MaskedDenoise", "MaskRefine", "Edit", "DepthModel", "Focus"]
-IDS += ["PasteBack", "Panels", "DemoModel", "DemoScene", "AverageTexts"]
+IDS = ["DiffEditMask", "FastMask", "DDIMInvert", "MaskedDenoise", "MaskRefine", "Edit", "AverageTexts", "Focus"]
+IDS += ["PasteBack", "Panels", "DepthModel", "DemoModel", "DemoScene"]
 
 
 def schema(name):
