@@ -13,7 +13,7 @@ from .changes import worth_pasting
 from .decoding import BACKGROUNDS
 from .denoiser import OnStep
 from .draws import Draws
-from .host import BoundEdits, Host, Progress, Text, Texts
+from .host import BoundEdits, Host, Progress, Text, Texts, seeing
 from .inversion import Trajectory
 from .masks import cells, cut, fit, spared, union
 from .pictures import Margin
@@ -52,6 +52,11 @@ class Opened:
     picture: Tensor  # [B, H, W, 3]
     margin: Margin
     x0: Tensor  # [B, C, h, w]
+
+    @property
+    def shown(self) -> Tensor:
+        """What the model sees, with the margin: [B, H', W', 3]."""
+        return self.margin.add(self.picture)
 
     def one(self, i: int) -> Opened:
         return Opened(self.picture[i : i + 1], self.margin, self.x0[i : i + 1])
@@ -141,8 +146,9 @@ class Run:
         parts, masks = [parts[i] for i in drawing], [masks[i] for i in drawing]
         trajectory = Trajectory(x0[None], levels_of_climb(self.model, how.inversion))
         if BACKGROUNDS[decoding.background].needs_inversion and not all(part.is_drafted for part in parts):
-            trajectory = climb(self.model, x0, how.inversion, self._steps("invert"))
-        drawn = self._drawn(trajectory, parts, masks, decoding)
+            trajectory = climb(seeing(self.model, opened.shown), x0, how.inversion, self._steps("invert"))
+        holes = [opened.margin.add_to_mask(rooms[i]).expand(len(x0), -1, -1) for i in drawing]
+        drawn = self._drawn(opened, trajectory, parts, masks, holes, decoding)
         heats = [None if part.seen is None else fit(part.seen.heatmap, size)[:, None] for part in parts]
         are_known = all(heat is not None for heat in heats)
         claims = [
@@ -152,15 +158,23 @@ class Run:
         return joined(x0, drawn, masks, claims, decoding.overlap)
 
     def _drawn(
-        self, trajectory: Trajectory, parts: Sequence[Part], masks: Sequence[Tensor], how: DecodingSettings
+        self,
+        opened: Opened,
+        trajectory: Trajectory,
+        parts: Sequence[Part],
+        masks: Sequence[Tensor],
+        holes: Sequence[Tensor],
+        how: DecodingSettings,
     ) -> list[Tensor]:
         """Each part as if it were the only one. Those alike go through the model together, as far as memory allows."""
         drawn: dict[int, Tensor] = {}
         masks = [mask.expand(max(len(mask), len(trajectory.clean)), -1, -1, -1) for mask in masks]  # one may serve all
         for guidance, together in self._alike(parts, how):
             changes = [parts[i].change for i in together]
+            model = self.model.of(*(parts[i].number for i in together))
+            shown = opened.shown.repeat_interleave(len(together), dim=0)
             latents = redraw(
-                self.model.of(*(parts[i].number for i in together)),
+                seeing(model, shown, in_turn([holes[i] for i in together])),
                 trajectory.repeated(len(together)),
                 in_turn([masks[i] for i in together]),
                 replace(how, guidance=guidance),
@@ -186,7 +200,8 @@ class Run:
         ]
 
     def _look(self, number: int, opened: Opened, how: ContrastSettings) -> Look:
-        return look(self.model.of(number), opened.x0, how, Draws.of(self.seed), self._steps("mask"))
+        model = seeing(self.model.of(number), opened.shown)
+        return look(model, opened.x0, how, Draws.of(self.seed), self._steps("mask"))
 
     def _steps(self, stage: str) -> OnStep | None:
         return self.progress and self.progress(stage)
