@@ -1,4 +1,4 @@
-"""Small pipelines of every other family that diffusers loads, with fixed random weights, beside those of pipelines.py."""
+"""Small pipelines of the other families, with fixed random weights, as pipelines.py makes them of SD1.x."""
 
 from __future__ import annotations
 
@@ -260,7 +260,7 @@ def _t5(width: int) -> T5EncoderModel:
 
 def _words() -> PreTrainedTokenizerFast:
     """A few words with ends, as T5's tokenizer puts them."""
-    known = "<pad> </s> <unk> a an bowl table of on apples pears cat dog red green blue white the".split()
+    known = ["<pad>", "</s>", "<unk>", "a", "an", "bowl", "table", "of", "on", "apples", "pears", "cat", "dog"]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(known)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     return PreTrainedTokenizerFast(

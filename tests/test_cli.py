@@ -25,7 +25,7 @@ from pipelines import random_pipeline
 from diffedit_core import Edit, EditSettings, MaskSettings, cli, edit, toybox
 from diffedit_core.cli import commands
 from diffedit_core.cli.flags import flag_of, from_flags
-from diffedit_core.hosts.diffusers import DiffusersHost
+from diffedit_core.hosts.diffusers import DiffusersHost, Memory
 from diffedit_core.knobs import Knob, Settings
 from diffedit_core.pictures import to_pil
 from diffedit_core.refine import Refinement, give_room
@@ -905,7 +905,10 @@ def another(knob: Knob, default: Any) -> str:
 
 NO_KNOBS = {"--help", "--source", "--target", "--negative", "--model", "--output", "--panels", "--save-heatmap"}
 NO_KNOBS |= {"--keep", "--preset", "--fastdiffedit", "--seed", "--device", "--dtype", "--json"}
-NO_KNOBS_OF_EDIT = {"--edit", "--mask", "--save-mask", "--inversion-text"}
+NO_KNOBS |= {"--controlnet", "--control", "--control-scale"}
+NO_KNOBS |= {prefix + name for name, _ in Memory.knobs() for prefix in ("--", "--no-")} - {"--no-offload"}
+NO_KNOBS = {flag.replace("_", "-") for flag in NO_KNOBS}
+NO_KNOBS_OF_EDIT = {"--edit", "--mask", "--save-mask", "--inversion-text", "--inpaint-model"}
 FOCUS = {"--focus", "--no-focus", "--area", "--context", "--windows"}  # of mask, beside the settings of the mask
 
 

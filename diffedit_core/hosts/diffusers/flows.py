@@ -32,7 +32,7 @@ class FlowTransformer:
         self.pipe, self.transformer, self.patch = pipe, pipe.transformer, patch
         self.autoencoder = Autoencoder(pipe.vae)
         self.area = (self.autoencoder.multiple * cells) ** 2
-        self.scheduler = FlowMatchEulerDiscreteScheduler.from_config(pipe.scheduler.config)
+        self.scheduler: Any = FlowMatchEulerDiscreteScheduler.from_config(pipe.scheduler.config)
         self.mu = _shift_of(self.scheduler.config, (cells // patch) ** 2)
         if self.mu is None:
             self.process = Flow(self.scheduler.config.shift)

@@ -12,31 +12,33 @@ from torch import Tensor
 from ...denoiser import NoiseProcess
 from ...host import Text, Texts
 from .bound import BoundTexts
+from .controls import Control
 from .encoders import Embedding
-from .guides import Guide
+from .flows import TRANSFORMERS
 from .loading import opened
 from .memory import Memory
-from .networks import Seen, network_of
+from .networks import Network, Seen
+from .unet import UNet
 
 
 class DiffusersHost:
     """Any SD1.x, SD2.x, SDXL, SD3 or Flux pipeline.
 
-    ``guide`` is what a ControlNet or a depth model is shown: "canny", a picture [1, H, W, 3] of the size of the one to
-    be edited, or a function of the picture. ``filler`` is a host of an inpainting model, which paints inside the mask;
-    where the mask is, this model says.
+    ``control`` is what a ControlNet or a depth model is shown: "canny", a picture [1, H, W, 3] of the size of the one
+    to be edited, or a function of the picture. ``filler`` is the host of an inpainting model: it paints inside the
+    mask, and this model says where that is.
     """
 
     def __init__(
         self,
         pipe: Any,
         *,
-        guide: str | Tensor | Guide | None = None,
-        guide_scale: float = 1.0,
+        control: str | Tensor | Control | None = None,
+        control_scale: float = 1.0,
         filler: DiffusersHost | None = None,
     ) -> None:
         self.pipe, self.filler = pipe, filler
-        self.network = network_of(pipe, guide, guide_scale)
+        self.network = network_of(pipe, control, control_scale)
         self._evaluations = 0
         if filler:
             self._check_filler(filler)
@@ -49,14 +51,15 @@ class DiffusersHost:
         dtype: torch.dtype = torch.float32,
         *,
         controlnet: str | Path | None = None,
-        guide: str | Tensor | Guide | None = None,
-        guide_scale: float = 1.0,
+        control: str | Tensor | Control | None = None,
+        control_scale: float = 1.0,
         filler: DiffusersHost | None = None,
         memory: Memory = Memory(),
     ) -> DiffusersHost:
         """From a folder in the diffusers layout, or from the hub by name. Only safetensors are read."""
+        memory.check(torch.device(device))
         pipe = opened(name, dtype, controlnet)
-        host = cls(pipe, guide=guide, guide_scale=guide_scale, filler=filler)
+        host = cls(pipe, control=control, control_scale=control_scale, filler=filler)
         memory.apply(pipe, torch.device(device))
         return host
 
@@ -98,18 +101,19 @@ class DiffusersHost:
         return picture
 
     @torch.no_grad()
-    def embed(self, text: Text) -> Tensor | Embedding:
+    def embed(self, text: Text) -> Any:
         """[1, tokens, width] in the network's dtype; with the pooled embedding [1, width] where the model has one.
 
         Embeddings are passed on.
         """
-        if isinstance(text, str) or not isinstance(text[0], Tensor):
-            texts = [text] if isinstance(text, str) else [str(each) for each in text]
-            found = tuple(part.mean(0, keepdim=True) for part in self.network.embed(texts, self.device))
-        else:
+        if isinstance(text, Tensor) or any(isinstance(each, Tensor) for each in text):
             found = parts_of(text)
+        else:
+            texts = [text] if isinstance(text, str) else [str(each) for each in text]
+            self._rest()
+            found = tuple(part.mean(0, keepdim=True) for part in self.network.embed(texts, self.device))
         found = tuple(part.to(self.device, self.network.dtype) for part in found)
-        return found if len(found) > 1 else found[0]
+        return found[0] if len(found) == 1 else found
 
     def bind(self, *edits: Texts) -> BoundTexts:
         if self.network.guides_itself and any(_says(edit.get("negative", "")) for edit in edits):
@@ -119,7 +123,9 @@ class DiffusersHost:
     @torch.no_grad()
     def look(self, picture: Tensor, mask: Tensor | None) -> Seen:
         """What the network is shown of the pictures [B, H, W, 3], and of what is to be painted [B or 1, H, W]."""
-        return self.network.look(picture, mask, self.device)
+        seen = self.network.look(picture, mask, self.device)
+        self._rest()
+        return seen
 
     @torch.no_grad()
     def predict(
@@ -142,7 +148,7 @@ class DiffusersHost:
         return list(self.network.predict(noisy, sigma, embedding, shown, guidance).chunk(len(embeddings)))
 
     def _rest(self) -> None:
-        """Where whole models take turns in a GPU's memory, the autoencoder leaves it when its work is done."""
+        """Where whole models take turns in a GPU's memory, none stays there longer than it is needed."""
         if getattr(self.pipe, "_all_hooks", None):
             self.pipe.maybe_free_model_hooks()
 
@@ -152,6 +158,21 @@ class DiffusersHost:
             raise ValueError(f"{name} is no inpainting model, so it cannot fill a hole; use one of 9 channels")
         if mine.channels != theirs.channels or mine.scale != theirs.scale or self.process != filler.process:
             raise ValueError(f"{type(self.pipe).__name__} and {name} differ in their latents; use two of one family")
+
+
+def network_of(pipe: Any, control: str | Tensor | Control | None = None, control_scale: float = 1.0) -> Network:
+    """By what the pipeline holds, so that its own class does not matter."""
+    name = type(pipe).__name__
+    if missing := [part for part in ("vae", "scheduler") if getattr(pipe, part, None) is None]:
+        raise ValueError(f"{name} has no {' and no '.join(missing)}, so it cannot edit a picture; use another model")
+    if getattr(pipe, "unet", None) is not None:
+        return UNet(pipe, control, control_scale)
+    transformer = type(getattr(pipe, "transformer", None)).__name__
+    if transformer not in TRANSFORMERS:
+        raise ValueError(f"{name} is not supported; use an SD1.x, SD2.x, SDXL, SD3 or Flux model")
+    if control is not None:
+        raise ValueError(f"{name} takes no control picture; leave it out, or use a model with a ControlNet")
+    return TRANSFORMERS[transformer](pipe)
 
 
 def parts_of(embedding: Any) -> Embedding:

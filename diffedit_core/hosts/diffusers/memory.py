@@ -40,10 +40,13 @@ class Memory(Settings):
     vae_slicing: bool = knob(False, "Takes several pictures through the autoencoder one by one.")
     vae_tiling: bool = knob(False, "Takes a large picture through the autoencoder in tiles that overlap.")
 
-    def apply(self, pipe: Any, device: torch.device) -> None:
-        """Puts a pipeline on its device, or as much of it as may be there."""
+    def check(self, device: torch.device) -> None:
         if self.offload != "none" and device.type == "cpu":
             raise ValueError(f"offload {self.offload} needs a GPU; on a CPU all of the model is in main memory anyway")
+
+    def apply(self, pipe: Any, device: torch.device) -> None:
+        """Puts a pipeline on its device, or as much of it as may be there."""
+        self.check(device)
         if self.attention_slicing:
             self._slice_attention(pipe)
         if self.vae_slicing:

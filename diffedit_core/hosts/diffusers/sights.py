@@ -28,8 +28,8 @@ def _hole(unet: Any, picture: Tensor, mask: Tensor | None, device: torch.device)
 def _depth(unet: Any, picture: Tensor, mask: Tensor | None, device: torch.device) -> Tensor:
     """Near and far in -1..1, as the pipeline itself prepares it: [B, 1, h, w]."""
     images, given = [to_pil(each[None]) for each in picture], None
-    if unet.guide:
-        given = unet.guide(picture)
+    if unet.control:
+        given = unet.control(picture)
         given = given.mean(-1) if given.ndim == 4 else given  # [B, H, W]
         given = given.expand(len(picture), -1, -1)
     depth = unet.pipe.prepare_depth_map(images, given, len(picture), False, unet.dtype, device)
@@ -44,7 +44,7 @@ class Sight:
 
     look: Callable[[Any, Tensor, Tensor | None, torch.device], Tensor]
     fills: bool = False
-    takes_guide: bool = False
+    takes_control: bool = False
 
 
-SIGHTS: dict[str, Sight] = {"hole": Sight(_hole, fills=True), "depth": Sight(_depth, takes_guide=True)}
+SIGHTS: dict[str, Sight] = {"hole": Sight(_hole, fills=True), "depth": Sight(_depth, takes_control=True)}

@@ -1,4 +1,4 @@
-"""UNets: SD1.x, SD2.x and SDXL, among them those that are also shown a hole, a depth map or a ControlNet's guide."""
+"""UNets: SD1.x, SD2.x and SDXL, among them those that are also shown a hole, a depth map or a control picture."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ...denoiser import Diffusion
 from .autoencoder import Autoencoder
+from .controls import Control, control_of
 from .encoders import Embedding, one_clip, two_clips
-from .guides import Guide, guide_of
 from .networks import Seen
 from .sights import SIGHTS, Sight
 
@@ -24,17 +24,20 @@ class UNet:
     guides_itself = False
     patch = 1
 
-    def __init__(self, pipe: Any, guide: str | Tensor | Guide | None = None, guide_scale: float = 1.0) -> None:
+    def __init__(self, pipe: Any, control: str | Tensor | Control | None = None, control_scale: float = 1.0) -> None:
         from diffusers import DDIMScheduler
 
-        self.unet, self.controlnet = pipe.unet, getattr(pipe, "controlnet", None)
+        self.unet: Any = pipe.unet
+        self.controlnet: Any = getattr(pipe, "controlnet", None)
         _check(pipe, self.unet, self.controlnet)
         self.is_xl = self.unet.config.addition_embed_type == "text_time"
         self.encoder = two_clips if self.is_xl else one_clip
         self.pipe, self.autoencoder = pipe, Autoencoder(pipe.vae, needs_float32=self.is_xl)
-        self.guide = None if guide is None else guide_of(guide, self.autoencoder.multiple)
-        self.guide_scale = guide_scale
+        self.control = None if control is None else control_of(control, self.autoencoder.multiple)
+        self.control_scale = control_scale
         self.sight = _sight(self)
+        self.needs_picture = self.sight is not None or self.controlnet is not None
+        self.fills = self.sight is not None and self.sight.fills
         self.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
         self.prediction = self.scheduler.config.prediction_type
         if self.prediction not in ("epsilon", "v_prediction"):
@@ -45,14 +48,6 @@ class UNet:
     @property
     def dtype(self) -> torch.dtype:
         return self.unet.dtype
-
-    @property
-    def needs_picture(self) -> bool:
-        return self.sight is not None or self.controlnet is not None
-
-    @property
-    def fills(self) -> bool:
-        return self.sight is not None and self.sight.fills
 
     def sigmas(self, steps: int) -> tuple[float, ...]:
         """The full schedule at the scheduler's own timesteps: [steps + 1], ascending from 0."""
@@ -71,9 +66,9 @@ class UNet:
         seen = {}
         if self.sight:
             seen["channels"] = self.sight.look(self, picture, mask, device)
-        if self.controlnet is not None and self.guide:
-            guide = self.guide(picture).expand(len(picture), -1, -1, -1).movedim(-1, 1)
-            seen["guide"] = self.pipe.control_image_processor.preprocess(guide)
+        if self.controlnet is not None and self.control:
+            control = self.control(picture).expand(len(picture), -1, -1, -1).movedim(-1, 1)
+            seen["control"] = self.pipe.control_image_processor.preprocess(control)
         return {name: shown.to(device, self.dtype) for name, shown in seen.items()}
 
     def predict(self, x: Tensor, sigma: float, embedding: Embedding, seen: Seen, guidance: float) -> Tensor:
@@ -84,7 +79,7 @@ class UNet:
         if self.is_xl:
             given["added_cond_kwargs"] = {"text_embeds": embedding[1], "time_ids": self._sizes(x, context)}
         if self.controlnet is not None:
-            given |= self._controlled(noisy, timestep, seen["guide"], given)
+            given |= self._controlled(noisy, timestep, seen["control"], given)
         if self.sight:
             noisy = torch.cat([noisy, seen["channels"]], dim=1)
         output = self.unet(noisy, timestep, **given).sample.float()
@@ -97,11 +92,11 @@ class UNet:
         nearer_below = sigma**2 < table[above - 1] * table[above]
         return above - 1 if nearer_below else above
 
-    def _controlled(self, noisy: Tensor, timestep: int, guide: Tensor, given: dict[str, Any]) -> dict[str, Any]:
+    def _controlled(self, noisy: Tensor, timestep: int, control: Tensor, given: dict[str, Any]) -> dict[str, Any]:
         """What the ControlNet adds within the UNet."""
-        scale = self.guide_scale
+        scale = self.control_scale
         down, middle = self.controlnet(
-            noisy, timestep, controlnet_cond=guide, conditioning_scale=scale, return_dict=False, **given
+            noisy, timestep, controlnet_cond=control, conditioning_scale=scale, return_dict=False, **given
         )
         return {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
 
@@ -136,12 +131,16 @@ def _sight(unet: UNet) -> Sight | None:
             "inpainting or depth model; use one of those"
         )
     sight = SIGHTS.get(names[more] or "")
-    if unet.guide and unet.controlnet is None and not (sight and sight.takes_guide):
-        raise ValueError(f"{type(unet.pipe).__name__} takes no guide; leave it out, or use a model with a ControlNet")
-    if unet.controlnet is not None and unet.guide is None:
-        raise ValueError('a ControlNet is shown a guide, such as the picture\'s edges; give guide="canny" or a picture')
-    if sight and sight.takes_guide and unet.guide is None and getattr(unet.pipe, "depth_estimator", None) is None:
-        raise ValueError("this model is shown a depth map and has no depth estimator; give the map as its guide")
+    if unet.control and unet.controlnet is None and not (sight and sight.takes_control):
+        raise ValueError(
+            f"{type(unet.pipe).__name__} takes no control picture; leave it out, or use a model with a ControlNet"
+        )
+    if unet.controlnet is not None and unet.control is None:
+        raise ValueError(
+            'a ControlNet is shown something, such as the picture\'s edges; give control="canny" or a picture'
+        )
+    if sight and sight.takes_control and unet.control is None and getattr(unet.pipe, "depth_estimator", None) is None:
+        raise ValueError("this model is shown a depth map and has no depth estimator; give the map as its control")
     return sight
 
 

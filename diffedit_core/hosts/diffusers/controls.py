@@ -1,4 +1,4 @@
-"""Guides: what a ControlNet or a depth model is shown besides the noise, drawn from the picture or given."""
+"""Controls: what a ControlNet or a depth model is shown besides the noise, drawn from the picture or given."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...pictures import Margin, to_bytes
 
-Guide = Callable[[Tensor], Tensor]
+Control = Callable[[Tensor], Tensor]
 """Of the pictures that the model sees, [B, H, W, 3] in 0..1, what it is shown of them: [B or 1, H, W, 3]."""
 
 
@@ -24,32 +24,32 @@ def canny(picture: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Drawn:
-    guide: Guide
+    control: Control
     meaning: str
 
 
-GUIDES: dict[str, Drawn] = {"canny": Drawn(canny, "the picture's edges")}
-"""Guides that are drawn from the picture, by name."""
+CONTROLS: dict[str, Drawn] = {"canny": Drawn(canny, "the picture's edges")}
+"""Controls that are drawn from the picture, by name."""
 
 
-def guide_of(asked: str | Tensor | Guide, multiple: int) -> Guide:
+def control_of(asked: str | Tensor | Control, multiple: int) -> Control:
     """By name, as a picture [1 or B, H, W, 3] of the size of the one to be edited, or any function of the picture."""
     if isinstance(asked, str):
-        if asked not in GUIDES:
-            raise ValueError(f"guide is {asked!r}; it must be one of {', '.join(GUIDES)}, or a picture")
-        return GUIDES[asked].guide
+        if asked not in CONTROLS:
+            raise ValueError(f"control is {asked!r}; it must be one of {', '.join(CONTROLS)}, or a picture")
+        return CONTROLS[asked].control
     return _given(asked, multiple) if isinstance(asked, Tensor) else asked
 
 
-def _given(guide: Tensor, multiple: int) -> Guide:
-    shown = Margin.around(guide, multiple).add(guide)
+def _given(control: Tensor, multiple: int) -> Control:
+    shown = Margin.around(control, multiple).add(control)
 
     def same(picture: Tensor) -> Tensor:
         if shown.shape[1:3] != picture.shape[1:3]:
             raise ValueError(
-                f"the guide is {shown.shape[2]}x{shown.shape[1]} and the model looks at {picture.shape[2]}x"
-                f"{picture.shape[1]}; give a guide of the picture's size, and for a large picture turn focus off, "
-                f"or let the guide be drawn: {', '.join(GUIDES)}"
+                f"the control is {shown.shape[2]}x{shown.shape[1]} and the model looks at {picture.shape[2]}x"
+                f"{picture.shape[1]}; give a control of the picture's size, and for a large picture turn focus off, "
+                f"or let the control be drawn: {', '.join(CONTROLS)}"
             )
         return shown
 
