@@ -86,8 +86,8 @@ def depth() -> StableDiffusionDepth2ImgPipeline:
 
 
 @seeded
-def sdxl(*, zeros: bool = True, prediction_type: str = "epsilon") -> StableDiffusionXLPipeline:
-    parts = _xl_parts(4, prediction_type)
+def sdxl(*, zeros: bool = True, prediction_type: str = "epsilon", sizes: int = 8) -> StableDiffusionXLPipeline:
+    parts = _xl_parts(4, prediction_type, sizes)
     return StableDiffusionXLPipeline(**parts, force_zeros_for_empty_prompt=zeros, add_watermarker=False)
 
 
@@ -184,7 +184,7 @@ def _controlnet(unet: UNet2DConditionModel) -> ControlNetModel:
     return controlnet
 
 
-def _xl_parts(in_channels: int, prediction_type: str = "epsilon") -> dict[str, Any]:
+def _xl_parts(in_channels: int, prediction_type: str = "epsilon", sizes: int = 8) -> dict[str, Any]:
     return {
         "unet": UNet2DConditionModel(
             in_channels=in_channels,
@@ -196,9 +196,9 @@ def _xl_parts(in_channels: int, prediction_type: str = "epsilon") -> dict[str, A
             attention_head_dim=(2, 4),
             use_linear_projection=True,
             addition_embed_type="text_time",
-            addition_time_embed_dim=8,
+            addition_time_embed_dim=sizes,
             transformer_layers_per_block=(1, 2),
-            projection_class_embeddings_input_dim=6 * 8 + WIDTH,
+            projection_class_embeddings_input_dim=6 * sizes + WIDTH,
             cross_attention_dim=2 * WIDTH,
         ),
         "vae": _vae(4, scaling_factor=0.13025),

@@ -37,7 +37,7 @@ class FlowTransformer:
         if self.mu is None:
             self.process = Flow(self.scheduler.config.shift)
         else:
-            is_exponential = self.scheduler.config.time_shift_type == "exponential"
+            is_exponential = self.scheduler.config.get("time_shift_type", "exponential") == "exponential"
             self.process = Flow(math.exp(self.mu) if is_exponential else self.mu)
 
     @property
