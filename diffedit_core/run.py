@@ -147,7 +147,7 @@ class Run:
         trajectory = Trajectory(x0[None], levels_of_climb(self.model, how.inversion))
         if BACKGROUNDS[decoding.background].needs_inversion and not all(part.is_drafted for part in parts):
             trajectory = climb(seeing(self.model, opened.shown), x0, how.inversion, self._steps("invert"))
-        holes = [opened.margin.add_to_mask(rooms[i]).expand(len(x0), -1, -1) for i in drawing]
+        holes = [opened.margin.add_to_mask(rooms[i]) for i in drawing]
         drawn = self._drawn(opened, trajectory, parts, masks, holes, decoding)
         heats = [None if part.seen is None else fit(part.seen.heatmap, size)[:, None] for part in parts]
         are_known = all(heat is not None for heat in heats)
@@ -168,7 +168,9 @@ class Run:
     ) -> list[Tensor]:
         """Each part as if it were the only one. Those alike go through the model together, as far as memory allows."""
         drawn: dict[int, Tensor] = {}
-        masks = [mask.expand(max(len(mask), len(trajectory.clean)), -1, -1, -1) for mask in masks]  # one may serve all
+        count = len(trajectory.clean)
+        masks = [mask.expand(max(len(mask), count), -1, -1, -1) for mask in masks]  # one may serve all
+        holes = [hole.expand(max(len(hole), count), -1, -1) for hole in holes]
         for guidance, together in self._alike(parts, how):
             changes = [parts[i].change for i in together]
             model = self.model.of(*(parts[i].number for i in together))

@@ -12,7 +12,7 @@ class Autoencoder:
     """diffusers' AutoencoderKL. Some shift latents before they scale them, and a few do so channel by channel."""
 
     def __init__(self, vae: Any, *, needs_float32: bool = False) -> None:
-        if needs_float32 and vae.dtype == torch.float16:
+        if needs_float32 and vae.dtype == torch.float16 and vae.device.type != "meta":
             vae.to(torch.float32)  # as diffusers does with SDXL's, which overflows
         self.vae = vae
         self.multiple = 2 ** (len(vae.config.block_out_channels) - 1)
