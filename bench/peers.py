@@ -31,12 +31,12 @@ def diffusers_pipeline(host: DiffusersHost) -> Any:
 
     make: Any = StableDiffusionDiffEditPipeline  # it takes more than its annotations say
     pipe = make(
-        vae=host.vae,
-        text_encoder=host.text_encoder,
-        tokenizer=host.tokenizer,
-        unet=host.unet,
-        scheduler=DDIMScheduler.from_config(host.scheduler.config),
-        inverse_scheduler=DDIMInverseScheduler.from_config(host.scheduler.config),
+        vae=host.pipe.vae,
+        text_encoder=host.pipe.text_encoder,
+        tokenizer=host.pipe.tokenizer,
+        unet=host.pipe.unet,
+        scheduler=DDIMScheduler.from_config(host.network.scheduler.config),
+        inverse_scheduler=DDIMInverseScheduler.from_config(host.network.scheduler.config),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
@@ -51,7 +51,7 @@ def _counted(host: DiffusersHost, call: Callable[[], Result]) -> Result:
     def count(module: nn.Module, args: tuple, kwargs: dict) -> None:
         host.evaluations += len(args[0])
 
-    hook = host.unet.register_forward_pre_hook(count, with_kwargs=True)
+    hook = host.pipe.unet.register_forward_pre_hook(count, with_kwargs=True)
     try:
         return call()
     finally:
@@ -129,12 +129,12 @@ def ledits_pipeline(host: DiffusersHost) -> Any:
 
     make: Any = LEditsPPPipelineStableDiffusion
     pipe = make(
-        vae=host.vae,
-        text_encoder=host.text_encoder,
-        tokenizer=host.tokenizer,
-        unet=host.unet,
+        vae=host.pipe.vae,
+        text_encoder=host.pipe.text_encoder,
+        tokenizer=host.pipe.tokenizer,
+        unet=host.pipe.unet,
         scheduler=DPMSolverMultistepScheduler.from_config(
-            host.scheduler.config, algorithm_type="sde-dpmsolver++", solver_order=2
+            host.network.scheduler.config, algorithm_type="sde-dpmsolver++", solver_order=2
         ),
         safety_checker=None,
         feature_extractor=None,
@@ -164,7 +164,7 @@ def _ledits(
     Its mask is the one of the noise estimates alone. Meeting it with cross-attention, the default, takes attention at a
     quarter of the latent's size, and the bundled UNet has none below a half: the pipeline would stop with an error.
     """
-    pipe, processors = ledits_pipeline(host), host.unet.attn_processors
+    pipe, processors = ledits_pipeline(host), host.pipe.unet.attn_processors
     generator = torch.Generator().manual_seed(seed)
 
     def run() -> Tensor:
@@ -180,7 +180,7 @@ def _ledits(
     try:
         return _counted(host, run)
     finally:
-        host.unet.set_attn_processor(processors)  # the pipeline leaves slower ones behind
+        host.pipe.unet.set_attn_processor(processors)  # the pipeline leaves slower ones behind
 
 
 def ddpm_inversion(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, None]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from .denoiser import Denoise, DenoisePair, NoiseProcess, OnStep
 
-Text = str | Sequence[str] | Tensor
-"""One text; several wordings of one thing, whose embeddings are averaged; or embeddings [1 or B, tokens, width]."""
+Text = str | Sequence[str] | Tensor | Sequence[Tensor]
+"""One text; several wordings of one thing, whose embeddings are averaged; or embeddings [1 or B, tokens, width].
+
+Where a model takes more than one embedding of a text, such as SDXL's pooled one, they are given together: a pair.
+"""
 
 Role = Literal["source", "target", "negative", "inversion"]
 """What a text is for: what is there, what should be there, what guidance leads away from, what to invert under."""
@@ -43,6 +46,20 @@ class BoundEdits(Denoisers, Protocol):
     """With the texts of several edits, of which the first is meant."""
 
     def of(self, *edits: int) -> Denoisers: ...  # of several, for batches that hold each picture once for each in turn
+
+
+@runtime_checkable
+class Seeing(Protocol):
+    """Denoisers that look at the pictures as well. A host need not have any: most models see a noisy latent alone."""
+
+    def seeing(self, picture: Tensor, mask: Tensor | None = None) -> Denoisers: ...
+
+
+def seeing(model: Denoisers, picture: Tensor, mask: Tensor | None = None) -> Denoisers:
+    """The model with the pictures before it, [B, H, W, 3], and what is to be painted of them once that is known:
+    [B or 1, H, W]. Inpainting models ask for both, depth models and ControlNets for the picture.
+    """
+    return model.seeing(picture, mask) if isinstance(model, Seeing) else model
 
 
 class Host(Levels, Protocol):

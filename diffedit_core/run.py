@@ -14,7 +14,7 @@ from .decoding import BACKGROUNDS
 from .denoiser import OnStep
 from .draws import Draws
 from .greys import GREYS
-from .host import BoundEdits, Host, Progress, Text, Texts
+from .host import BoundEdits, Host, Progress, Text, Texts, seeing
 from .inversion import Trajectory
 from .masks import cut, fit, spared, union
 from .pictures import Margin
@@ -54,6 +54,11 @@ class Opened:
     margin: Margin
     x0: Tensor  # [B, C, h, w]
 
+    @property
+    def shown(self) -> Tensor:
+        """What the model sees, with the margin: [B, H', W', 3]."""
+        return self.margin.add(self.picture)
+
     def one(self, i: int) -> Opened:
         return Opened(self.picture[i : i + 1], self.margin, self.x0[i : i + 1])
 
@@ -71,6 +76,16 @@ class Part:
     def is_drafted(self) -> bool:
         """Whether all pictures go on from drafts, so that none need be inverted for it."""
         return self.change is not None and bool(self.change.flatten(1).any(1).all())
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a part is redrawn: all but the hole are [B or 1, 1, h, w], at the latent's size."""
+
+    part: Part
+    mask: Tensor
+    room: Tensor  # the mask with the room around it
+    hole: Tensor  # the same, at the size of what the model is shown: [B or 1, H', W']
 
 
 @dataclass(frozen=True)
@@ -142,31 +157,39 @@ class Run:
         """Inverted once, where any background asks for it, then decoded: [B, C, h, w]."""
         x0, decoding, size = opened.x0, how.decoding, (opened.x0.shape[-2], opened.x0.shape[-1])
 
-        def cells_of(mask: Tensor) -> Tensor:
-            return GREYS[decoding.greys].cells(opened.margin.add_to_mask(mask), size)[:, None]
+        def place(part: Part, room: Tensor) -> Place:
+            mask, hole = (opened.margin.add_to_mask(each) for each in (part.mask, room))
+            on_cells = GREYS[decoding.greys].cells
+            return Place(part, on_cells(mask, size)[:, None], on_cells(hole, size)[:, None], hole)
 
-        roomy = [cells_of(room) for room in rooms]
-        drawing = [i for i, plane in enumerate(roomy) if plane.any()] or [0]  # an empty mask changes nothing
-        parts, roomy = [parts[i] for i in drawing], [roomy[i] for i in drawing]
+        every = [place(*each) for each in zip(parts, rooms, strict=True)]
+        places = [each for each in every if each.room.any()] or every[:1]  # an empty mask changes nothing for the rest
         trajectory = Trajectory(x0[None], levels_of_climb(self.model, how.inversion))
-        if BACKGROUNDS[decoding.background].needs_inversion and not all(part.is_drafted for part in parts):
-            trajectory = climb(self.model, x0, how.inversion, self._steps("invert"))
-        latents = self._drawn(trajectory, parts, roomy, decoding)
-        heats = [part.seen and fit(part.seen.heatmap, size)[:, None] for part in parts]
-        masks = [cells_of(part.mask) for part in parts]
-        return joined(x0, [Drawn(*each) for each in zip(latents, masks, roomy, heats, strict=True)], decoding.overlap)
+        if BACKGROUNDS[decoding.background].needs_inversion and not all(each.part.is_drafted for each in places):
+            trajectory = climb(seeing(self.model, opened.shown), x0, how.inversion, self._steps("invert"))
+        latents = self._drawn(opened, trajectory, places, decoding)
+        heats = [seen and fit(seen.heatmap, size)[:, None] for seen in (each.part.seen for each in places)]
+        drawn = zip(latents, places, heats, strict=True)
+        return joined(x0, [Drawn(latent, each.mask, each.room, heat) for latent, each, heat in drawn], decoding.overlap)
 
     def _drawn(
-        self, trajectory: Trajectory, parts: Sequence[Part], masks: Sequence[Tensor], how: DecodingSettings
+        self, opened: Opened, trajectory: Trajectory, places: Sequence[Place], how: DecodingSettings
     ) -> list[Tensor]:
         """Each part as if it were the only one. Those alike go through the model together, as far as memory allows."""
         drawn: dict[int, Tensor] = {}
-        masks = [mask.expand(max(len(mask), len(trajectory.clean)), -1, -1, -1) for mask in masks]  # one may serve all
+        count = len(trajectory.clean)
+        rooms, holes = (
+            [each.expand(max(len(each), count), *each.shape[1:]) for each in planes]  # one may serve all
+            for planes in ([place.room for place in places], [place.hole for place in places])
+        )
+        parts = [place.part for place in places]
         for guidance, together in self._alike(parts, how):
+            model = self.model.of(*(parts[i].number for i in together))
+            shown = opened.shown.repeat_interleave(len(together), dim=0)
             latents = redraw(
-                self.model.of(*(parts[i].number for i in together)),
+                seeing(model, shown, in_turn([holes[i] for i in together])),
                 trajectory.repeated(len(together)),
-                in_turn([masks[i] for i in together]),
+                in_turn([rooms[i] for i in together]),
                 replace(how, guidance=guidance),
                 Draws.of(self.seed),
                 self._steps("decode"),
@@ -190,7 +213,8 @@ class Run:
         ]
 
     def _look(self, number: int, opened: Opened, how: ContrastSettings) -> Look:
-        return look(self.model.of(number), opened.x0, how, Draws.of(self.seed), self._steps("mask"))
+        model = seeing(self.model.of(number), opened.shown)
+        return look(model, opened.x0, how, Draws.of(self.seed), self._steps("mask"))
 
     def _steps(self, stage: str) -> OnStep | None:
         return self.progress and self.progress(stage)

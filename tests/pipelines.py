@@ -59,7 +59,7 @@ def random_pipeline(
         unet=unet.eval(),
         vae=vae.eval(),
         text_encoder=text_encoder.eval(),
-        tokenizer=_tokenizer(),
+        tokenizer=new_tokenizer(),
         scheduler=scheduler,
         safety_checker=None,
         feature_extractor=None,
@@ -69,7 +69,7 @@ def random_pipeline(
     return pipe
 
 
-def _tokenizer() -> CLIPTokenizer:
+def new_tokenizer() -> CLIPTokenizer:
     """CLIP's own byte alphabet, no merges: every letter is a token."""
     letters = [chr(i) for i in [*range(33, 127), *range(161, 173), *range(174, 256), *range(256, 324)]]
     words = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]

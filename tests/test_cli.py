@@ -16,6 +16,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import families
 import numpy as np
 import pytest
 import torch
@@ -26,7 +27,7 @@ from writers import blip, saved, t5
 from diffedit_core import Edit, EditSettings, MaskSettings, cli, edit, toybox
 from diffedit_core.cli import commands
 from diffedit_core.cli.flags import flag_of, from_flags
-from diffedit_core.hosts.diffusers import DiffusersHost
+from diffedit_core.hosts.diffusers import DiffusersHost, Memory
 from diffedit_core.knobs import Knob, Settings
 from diffedit_core.pictures import to_pil
 from diffedit_core.refine import Refinement, give_room
@@ -907,7 +908,10 @@ def another(knob: Knob, default: Any) -> str:
 NO_KNOBS = {"--help", "--source", "--target", "--negative", "--model", "--output", "--panels", "--save-heatmap"}
 NO_KNOBS |= {"--caption", "--vary", "--instruction", "--writer"}
 NO_KNOBS |= {"--keep", "--preset", "--fastdiffedit", "--seed", "--device", "--dtype", "--json"}
-NO_KNOBS_OF_EDIT = {"--edit", "--mask", "--save-mask", "--inversion-text"}
+NO_KNOBS |= {"--controlnet", "--control", "--control-scale"}
+NO_KNOBS |= {prefix + name for name, _ in Memory.knobs() for prefix in ("--", "--no-")} - {"--no-offload"}
+NO_KNOBS = {flag.replace("_", "-") for flag in NO_KNOBS}
+NO_KNOBS_OF_EDIT = {"--edit", "--mask", "--save-mask", "--inversion-text", "--inpaint-model"}
 FOCUS = {"--focus", "--no-focus", "--area", "--context", "--windows"}  # of mask, beside the settings of the mask
 
 
@@ -1052,15 +1056,15 @@ def section(paper: Path, title: str) -> str:
 
 
 @pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.stem)
-def test_the_readmes_python_works(model, tmp_path, monkeypatch, paper):
+def test_the_readmes_python_works(model, folders, tmp_path, monkeypatch, paper):
     """All of its snippets, one after the other, as somebody would who reads on."""
     snippets = re.findall(r"```python\n(.*?)```", section(paper, "Python"), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     draw(Path("bowl.png"), 24, 32)
-    whole, count = re.subn(
-        r'DiffusersHost.from_pretrained\(".*?"', f"DiffusersHost.from_pretrained({model!r}", "\n".join(snippets)
-    )
-    assert count == 1
+    here = {"stable-diffusion-v1-5": model, "stable-diffusion-inpainting": folders["inpainting"]}
+    named = r'from_pretrained\("stable-diffusion-v1-5/(.*?)"'
+    whole, count = re.subn(named, lambda match: f"from_pretrained({here[match[1]]!r}", "\n".join(snippets))
+    assert count == whole.count("from_pretrained(") >= 1
     for name, small in {"blip": blip, "flan-t5": t5}.items():
         if name in whole:
             folder = saved(small(), tmp_path / name)
@@ -1080,3 +1084,76 @@ def test_the_readmes_flags_exist(capsys):
     sections = " ".join(section(paper, "Command line") for paper in PAPERS)
     named = set(re.findall(r"--[a-z][a-z-]*[a-z]", sections)) - {"--refine", "--help"}  # all that begin with --refine-
     assert {"--source", "--target", "--model"} < named <= listed
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory) -> dict[str, str]:
+    """An inpainting model, SDXL and a ControlNet, in folders."""
+    root, named = tmp_path_factory.mktemp("models"), {"inpainting": families.inpainting(), "sdxl": families.sdxl()}
+    named["controlnet"] = families.controlled().controlnet
+    for name, model in named.items():
+        model.save_pretrained(root / name, safe_serialization=True)
+    return {name: str(root / name) for name in named}
+
+
+def test_an_inpainting_model_fills_a_mask_that_is_given(folders, picture, tmp_path):
+    mask = half_mask(tmp_path / "half.png", 37, 51)
+    argv = ["edit", picture, "--mask", mask, "--target", "pears", "--background", "noised", "--steps", 4, "--tries", 1]
+    assert run(*argv, "--model", folders["inpainting"], "-o", tmp_path / "o.png") == 0
+    inside = pixels(mask) > 0
+    assert np.array_equal(pixels(tmp_path / "o.png")[~inside], pixels(picture)[~inside])
+    assert not np.array_equal(pixels(tmp_path / "o.png")[inside], pixels(picture)[inside])
+
+
+def test_fastdiffedit_with_its_two_models(model, folders, picture, tmp_path, capsys):
+    """The mask is the first one's; the second one fills it, and counts as well."""
+    few = [picture, *TEXTS, "--fastdiffedit", "--model", model, "--json"]
+    assert run("edit", *few, "--steps", 4, "-o", tmp_path / "one.png", "--save-mask", tmp_path / "m1.png") == 0
+    one = report(capsys)
+    two = ["--inpaint-model", folders["inpainting"], "-o", tmp_path / "two.png", "--save-mask", tmp_path / "m2.png"]
+    assert run("edit", *few, "--steps", 4, *two) == 0
+    assert report(capsys)["evaluations"] == one["evaluations"]
+    assert np.array_equal(pixels(tmp_path / "m1.png"), pixels(tmp_path / "m2.png"))
+    assert not np.array_equal(pixels(tmp_path / "one.png"), pixels(tmp_path / "two.png"))
+
+
+def test_sdxl_with_less_memory(folders, picture, tmp_path):
+    argv = ["edit", picture, *TEXTS, *FEWEST, *OBJECT, "--tries", 1, "--mask-rule", "top", "--model", folders["sdxl"]]
+    slim = ["--attention-slicing", "--vae-slicing", "--vae-tiling"]
+    for name, flags in {"without": [], "with": slim}.items():
+        assert run(*argv, *flags, "-o", tmp_path / f"{name}.png", "--save-mask", tmp_path / "mask.png") == 0
+        outside = pixels(tmp_path / "mask.png") == 0
+        assert np.array_equal(pixels(tmp_path / f"{name}.png")[outside], pixels(picture)[outside])
+    drawn, slimmer = (pixels(tmp_path / f"{name}.png").astype(int) for name in ("without", "with"))
+    assert abs(drawn - slimmer).mean() < 1
+
+
+def test_a_controlnet_is_shown_edges_or_a_file(model, folders, picture, tmp_path):
+    common = ["edit", picture, *TEXTS, *FEWEST, *OBJECT, "--mask-rule", "top", "--tries", 1, "--model", model]
+    led = ["--controlnet", folders["controlnet"], "--control"]
+    other = draw(tmp_path / "other.png", 37, 51)
+    shown = {
+        "none": [],
+        "canny": [*led, "canny"],
+        "faint": [*led, "canny", "--control-scale", 0],
+        "file": [*led, other],
+    }
+    for name, flags in shown.items():
+        assert run(*common, *flags, "-o", tmp_path / f"{name}.png") == 0
+    made = {name: pixels(tmp_path / f"{name}.png") for name in shown}
+    assert np.array_equal(made["none"], made["faint"])
+    assert not np.array_equal(made["none"], made["canny"]) and not np.array_equal(made["canny"], made["file"])
+
+
+def test_what_a_model_cannot_do_is_refused(model, folders, picture, tmp_path, capsys):
+    argv = ["edit", picture, *TEXTS, "--device", "cpu", "--model", model]
+    small = draw(tmp_path / "small.png", 16, 16)
+    for flags, said in (
+        (["--offload", "model"], "offload model needs a GPU; on a CPU all of the model is in main memory anyway"),
+        (["--control", "canny"], "takes no control picture; leave it out, or use a model with a ControlNet"),
+        (["--controlnet", folders["controlnet"]], "a ControlNet is shown something, such as the picture's edges"),
+        (["--control-scale", "0.5"], "--control-scale would change nothing: there is no --control"),
+        (["--control", small], f"the control {small} is 16x16 but the picture {picture} is 51x37"),
+        (["--inpaint-model", model], "StableDiffusionPipeline is no inpainting model"),
+    ):
+        assert said in refused(capsys, *argv, *flags), flags

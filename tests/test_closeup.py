@@ -44,7 +44,7 @@ def box(top: int, left: int, bottom: int, right: int) -> torch.Tensor:
 def shapes_seen(host, call):
     """The sizes of the latents that went through the UNet while ``call`` ran."""
     seen = []
-    hook = host.unet.register_forward_pre_hook(lambda module, args: seen.append(tuple(args[0].shape[-2:])))
+    hook = host.pipe.unet.register_forward_pre_hook(lambda module, args: seen.append(tuple(args[0].shape[-2:])))
     try:
         return call(), seen
     finally:

@@ -135,7 +135,7 @@ def test_heatmap_and_mask_are_theirs(both, guidance, ratio):
     source, negative, target, other = outputs[0].chunk(4)
     torch.testing.assert_close(negative, other)
     their_heatmap = (target - source).abs().mean((0, 1))
-    if host.prediction == "v_prediction":
+    if host.network.prediction == "v_prediction":
         their_heatmap = their_heatmap / math.sqrt(1 + sigma**2)  # from units of v to units of the noise
     torch.testing.assert_close(heatmap[0], their_heatmap, rtol=1e-3, atol=1e-5)
 
@@ -175,7 +175,7 @@ def as_they_read_v(host, denoise, levels):
         eps = (v + lower * z) / math.sqrt(1 + lower**2)
         return x - sigma * eps
 
-    return misread if host.prediction == "v_prediction" else denoise
+    return misread if host.network.prediction == "v_prediction" else denoise
 
 
 @pytest.mark.parametrize("guidance", [1.0, 2.5])

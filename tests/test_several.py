@@ -436,7 +436,7 @@ GIVEN = [Edit(*texts, mask=place) for texts, place in zip(TEXTS, PLACES, strict=
 def rows_seen(host: DiffusersHost, call) -> tuple[Edited, list[int]]:
     """How many rows went through the UNet in each call of it."""
     seen = []
-    hook = host.unet.register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
+    hook = host.pipe.unet.register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
     try:
         return call(), seen
     finally:

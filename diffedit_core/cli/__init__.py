@@ -20,6 +20,7 @@ from ..wording import WORDINGS
 from . import commands
 from .asked import OWN
 from .flags import add_flags
+from .models import add_model_flags
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         return _say(" ".join(str(error).split()), 2)
     except (torch.OutOfMemoryError, MemoryError):
-        return _say("out of memory: use a smaller picture, --dtype fp16 or bf16, or --device cpu", 1)
+        return _say("out of memory: use a smaller picture, --dtype fp16 or bf16, --offload model, or --device cpu", 1)
 
 
 def _say(line: str, code: int) -> int:
@@ -103,6 +104,7 @@ def _edit_parser(parser: ArgumentParser) -> None:
     )
     _text(parser, "--inversion-text", "the text to invert under [none]")
     _file(parser, "--mask", "edit here, white on black, instead of finding a mask")
+    parser.add_argument("--inpaint-model", metavar="PATH", help="fills the mask that --model found [--model does]")
     _file(parser, "--save-mask", "also write the mask")
     _file(parser, "--save-heatmap", "also write the heatmap; .npy: its numbers")
     add_flags(parser, EditSettings(), "putting the edit into the picture")
@@ -132,13 +134,13 @@ def _picture_flags(parser: ArgumentParser, output: str) -> None:
     _text(parser, "--negative", "what guidance leads away from [nothing]")
     parser.add_argument("--keep", metavar="TEXT", help="names what the edit must not touch [nothing]")
     _writers(parser)
-    parser.add_argument("--model", metavar="PATH", help="a folder in the diffusers layout, a name on the hub, or: demo")
     _file(parser, "--output", output, "-o")
     _file(parser, "--panels", "also write input, mask and result side by side")
     presets = "; ".join(f"{name}: {preset.meaning}" for name, preset in PRESETS.items())
     parser.add_argument("--preset", choices=PRESETS, help=f"{presets} [{BALANCED}]")
     parser.add_argument("--fastdiffedit", action="store_true", help="FastDiffEdit's settings, each can still be set")
     _common_flags(parser)
+    add_model_flags(parser)
 
 
 def _writers(parser: ArgumentParser) -> None:

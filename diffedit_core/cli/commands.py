@@ -24,11 +24,11 @@ from ..refine import Refinement
 from ..settings import BALANCED, FASTDIFFEDIT, PRESETS, SEVERAL, ContrastSettings, EditSettings, MaskSettings
 from ..sheets import framed, overlay, panels
 from ..stages import Look
-from ..toybox import weights
 from .asked import edits_of, is_all_given, masks_of, texts_of
 from .demo import show
 from .files import Opened, beside, open_picture, planned, save, save_heatmap
 from .flags import from_flags
+from .models import host_of
 from .reporting import Watch
 from .unused import check_edit, check_mask
 from .written import Written, needs_a_writer, write_texts
@@ -58,7 +58,7 @@ def run_edit(args: Namespace) -> dict[str, Any]:
         inverts = BACKGROUNDS[how.decoding.background].needs_inversion
         written = _written(args, opened, edits, inverts, watch)
         edits, inversion = written.edits, args.inversion_text or written.caption
-        host = _host(args, watch)
+        host = _host(args, opened, watch)
         done = edit(
             host,
             opened.picture,
@@ -98,7 +98,7 @@ def run_mask(args: Namespace) -> dict[str, Any]:
     with Watch().running() as watch:
         written = _written(args, opened, [asked], False, watch)
         (asked,) = written.edits
-        host = _host(args, watch)
+        host = _host(args, opened, watch)
         given = {"how": how, "focus": focus, "seed": args.seed}
         mask, look = find_mask(host, opened.picture, asked, **given, progress=watch.progress)
         watch.begin("write")
@@ -148,14 +148,14 @@ def _where(args: Namespace) -> tuple[torch.device, torch.dtype]:
     return device, DTYPES[args.dtype or ("fp16" if device.type == "cuda" else "float32")]
 
 
-def _host(args: Namespace, watch: Watch) -> DiffusersHost:
+def _host(args: Namespace, opened: Opened, watch: Watch) -> DiffusersHost:
     """Loads the model, hooks up the counter, and starts the stage "encode"."""
     if not args.model:
         raise ValueError(NAME_A_MODEL)
     device, dtype = _where(args)
     be_quiet()
     watch.begin("load")
-    host = DiffusersHost.from_pretrained(weights() if args.model == "demo" else args.model, device, dtype)
+    host = host_of(args, opened, device, dtype)
     watch.count = lambda: host.evaluations
     watch.begin("encode")
     return host

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -39,6 +40,19 @@ def load_pack() -> ModuleType:
 def pack(name: str = "") -> ModuleType:
     """The pack, or a module of it, under the name it was loaded by: pack("diffedit_core.masks")."""
     return importlib.import_module(f"{NAME}.{name}" if name else NAME)
+
+
+def made_with_diffusers(script: str, folder: Path) -> None:
+    """Runs a script of this folder where diffusers is; what it makes goes to the folder."""
+    python = os.environ.get("DIFFEDIT_PYTHON", str(PACK / ".venv/bin/python"))
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+    try:
+        subprocess.run([python, "-c", "import diffusers, transformers"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip(f"{python} has no diffusers; make it with: make .venv/ready, or name another in DIFFEDIT_PYTHON")
+    command = [python, str(Path(__file__).with_name(script)), str(folder)]
+    run = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert run.returncode == 0, run.stderr
 
 
 load_pack()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-
 import comfy.model_sampling
 import pytest
 import torch
-from conftest import PACK, pack
+from conftest import made_with_diffusers, pack
 
 demo = pack("diffedit_core.hosts.comfyui.demo")
 toybox = pack("diffedit_core.toybox")
@@ -24,16 +21,8 @@ SCALE = 0.18215  # SD1.5's: the core's latents in a diffusers host are in these 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A pipeline's folder with reference.pt, made where diffusers is."""
-    python = os.environ.get("DIFFEDIT_PYTHON", str(PACK / ".venv/bin/python"))
     made = tmp_path_factory.mktemp("reference")
-    script = str(PACK / "tests/comfyui/inside/reference.py")
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
-    try:
-        subprocess.run([python, "-c", "import diffusers, transformers"], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip(f"{python} has no diffusers; make it with: make .venv/ready, or name another in DIFFEDIT_PYTHON")
-    run = subprocess.run([python, script, str(made)], capture_output=True, text=True, env=environment)
-    assert run.returncode == 0, run.stderr
+    made_with_diffusers("reference.py", made)
     return made
 
 

@@ -1,0 +1,55 @@
+"""Which model: the flags that name it, and the host that they make."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..hosts.diffusers import CONTROLS, DiffusersHost, Memory
+from ..toybox import weights
+from .files import Opened, open_picture
+from .flags import add_flags, from_flags, given_flags
+
+
+def add_model_flags(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("the model")
+    group.add_argument("--model", metavar="PATH", help="a folder in the diffusers layout, a name on the hub, or: demo")
+    group.add_argument("--controlnet", metavar="PATH", help="a ControlNet to lead the model by --control")
+    drawn = "; ".join(f"{name}: {control.meaning}" for name, control in CONTROLS.items())
+    group.add_argument("--control", metavar="FILE", help=f"what a ControlNet or a depth model is shown, or {drawn}")
+    group.add_argument("--control-scale", type=float, metavar="X", help="how strongly a ControlNet leads [1.0]")
+    add_flags(parser, Memory(), "getting along with less memory")
+
+
+def host_of(args: Namespace, opened: Opened, device: torch.device, dtype: torch.dtype) -> DiffusersHost:
+    memory, control = from_flags(args, Memory()), _control(args, opened)
+    if args.control is None and (useless := given_flags(args, ["control-scale"])):
+        raise ValueError(f"{', '.join(useless)} would change nothing: there is no --control")
+    inpaint = getattr(args, "inpaint_model", None)
+    filler = DiffusersHost.from_pretrained(inpaint, device, dtype, memory=memory) if inpaint else None
+    return DiffusersHost.from_pretrained(
+        weights() if args.model == "demo" else args.model,
+        device,
+        dtype,
+        controlnet=args.controlnet,
+        control=control,
+        control_scale=1.0 if args.control_scale is None else args.control_scale,
+        filler=filler,
+        memory=memory,
+    )
+
+
+def _control(args: Namespace, opened: Opened) -> str | Tensor | None:
+    if args.control is None or (args.control in CONTROLS and not Path(args.control).exists()):
+        return args.control
+    shown = open_picture(args.control)
+    if shown.size != opened.size:
+        (height, width), (own_height, own_width) = opened.size, shown.size
+        raise ValueError(
+            f"the control {args.control} is {own_width}x{own_height} but the picture {args.image} is {width}x{height}; "
+            "make it of this picture"
+        )
+    return shown.picture

@@ -1,0 +1,137 @@
+"""Flow transformers: SD3 and Flux. Straight lines from picture to noise, and a network that predicts the velocity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...denoiser import Flow
+from .autoencoder import Autoencoder
+from .encoders import Embedding, clip_and_t5, two_clips_and_t5
+from .networks import Seen
+
+
+class FlowTransformer:
+    """A pipeline's transformer under FlowMatchEulerDiscreteScheduler's noise levels."""
+
+    guides_itself = False
+    needs_picture = False
+    fills = False
+
+    def __init__(self, pipe: Any, patch: int, cells: int) -> None:
+        from diffusers import FlowMatchEulerDiscreteScheduler
+
+        if "shift" not in pipe.scheduler.config:
+            name = type(pipe.scheduler).__name__
+            raise ValueError(f"{name} has no flow schedule; give the model its FlowMatchEulerDiscreteScheduler")
+        self.pipe, self.transformer, self.patch = pipe, pipe.transformer, patch
+        self.autoencoder = Autoencoder(pipe.vae)
+        self.area = (self.autoencoder.multiple * cells) ** 2
+        self.scheduler: Any = FlowMatchEulerDiscreteScheduler.from_config(pipe.scheduler.config)
+        self.mu = _shift_of(self.scheduler.config, (cells // patch) ** 2)
+        if self.mu is None:
+            self.process = Flow(self.scheduler.config.shift)
+        else:
+            is_exponential = self.scheduler.config.get("time_shift_type", "exponential") == "exponential"
+            self.process = Flow(math.exp(self.mu) if is_exponential else self.mu)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.transformer.dtype
+
+    def sigmas(self, steps: int) -> tuple[float, ...]:
+        """The scheduler's own levels for a picture of the model's size: [steps + 1], ascending from 0."""
+        limit = self.scheduler.config.num_train_timesteps
+        if not 1 <= steps <= limit:
+            raise ValueError(f"steps is {steps}; it must be from 1 to {limit}")
+        even = self._even(steps)
+        self.scheduler.set_timesteps(None if even else steps, sigmas=even, mu=self.mu)
+        return tuple(self.scheduler.sigmas.flip(0).tolist())
+
+    def look(self, picture: Tensor, mask: Tensor | None, device: torch.device) -> Seen:
+        return {}
+
+    def predict(self, x: Tensor, sigma: float, embedding: Embedding, seen: Seen, guidance: float) -> Tensor:
+        noisy = x.to(embedding[0].dtype)
+        times = torch.full((len(x),), sigma, device=x.device, dtype=torch.float32)
+        return x - sigma * self._velocity(noisy, times, embedding, guidance).float()
+
+    def _even(self, steps: int) -> list[float] | None:
+        """The levels before they are shifted, where the pipeline does not leave them to the scheduler."""
+        return None
+
+    def _velocity(self, x: Tensor, times: Tensor, embedding: Embedding, guidance: float) -> Tensor:
+        raise NotImplementedError
+
+
+class SD3(FlowTransformer):
+    def __init__(self, pipe: Any) -> None:
+        config = pipe.transformer.config
+        super().__init__(pipe, config.patch_size, config.sample_size)
+        _check_channels(pipe, config.in_channels, self.autoencoder.channels)
+
+    def embed(self, texts: Sequence[str], device: torch.device) -> Embedding:
+        return two_clips_and_t5(self.pipe, texts, device)
+
+    def _velocity(self, x: Tensor, times: Tensor, embedding: Embedding, guidance: float) -> Tensor:
+        hidden, pooled = embedding
+        return self.transformer(
+            hidden_states=x, timestep=1000 * times, encoder_hidden_states=hidden, pooled_projections=pooled
+        ).sample
+
+
+class Flux(FlowTransformer):
+    """Latents are packed two by two. Distilled ones take guidance as an input."""
+
+    def __init__(self, pipe: Any) -> None:
+        super().__init__(pipe, 2, pipe.default_sample_size)
+        _check_channels(pipe, pipe.transformer.config.in_channels, 4 * self.autoencoder.channels)
+        self.guides_itself = pipe.transformer.config.guidance_embeds
+
+    def embed(self, texts: Sequence[str], device: torch.device) -> Embedding:
+        return clip_and_t5(self.pipe, texts, device)
+
+    def _even(self, steps: int) -> list[float]:
+        return np.linspace(1.0, 1 / steps, steps).tolist()
+
+    def _velocity(self, x: Tensor, times: Tensor, embedding: Embedding, guidance: float) -> Tensor:
+        hidden, pooled = embedding
+        (count, channels, height, width), factor = x.shape, self.autoencoder.multiple
+        places = self.pipe._prepare_latent_image_ids(count, height // 2, width // 2, x.device, x.dtype)
+        (velocity,) = self.transformer(
+            hidden_states=self.pipe._pack_latents(x, count, channels, height, width),
+            timestep=times.to(x.dtype),
+            guidance=torch.full_like(times, guidance) if self.guides_itself else None,
+            encoder_hidden_states=hidden,
+            pooled_projections=pooled,
+            txt_ids=x.new_zeros(hidden.shape[1], 3),
+            img_ids=places,
+            return_dict=False,
+        )
+        return self.pipe._unpack_latents(velocity, height * factor, width * factor, factor)
+
+
+TRANSFORMERS = {"SD3Transformer2DModel": SD3, "FluxTransformer2DModel": Flux}
+"""By the name of a pipeline's transformer."""
+
+
+def _shift_of(config: Any, tokens: int) -> float | None:
+    """mu of a schedule that shifts with the size of the picture: a straight line between two sizes."""
+    if not config.use_dynamic_shifting:
+        return None
+    low, high = config.get("base_image_seq_len", 256), config.get("max_image_seq_len", 4096)
+    least, most = config.get("base_shift", 0.5), config.get("max_shift", 1.15)
+    return least + (most - least) * (tokens - low) / (high - low)
+
+
+def _check_channels(pipe: Any, channels: int, expected: int) -> None:
+    if channels != expected:
+        raise ValueError(
+            f"{type(pipe).__name__} takes {channels} channels where a text-to-image model takes {expected}; "
+            "use the text-to-image model"
+        )
