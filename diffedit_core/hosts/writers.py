@@ -15,6 +15,7 @@ from torch import Tensor
 from ..draws import Noise, seeded_noise, stream
 from ..pictures import from_pil, to_pil
 from ..wording import CAPTION, STARTS, WORDINGS, UnreadableError, both_texts, tidy, wordings_asked
+from .foreign import first_line, loading
 
 TEMPERATURE, TOP_K = 0.8, 10  # of the wordings in diffusers' guide to DiffEdit
 TOKENS = 128  # of a caption or a wording, at most
@@ -36,16 +37,10 @@ class Writer:
         cls, name: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
     ) -> Writer:
         """From a folder, or from the hub by name. Only safetensors are read, and no code that comes with the model."""
-        is_here = Path(name).exists()
-        try:
+        with loading(name):
             kind, tokenizer, processor, config = _opened(str(name))
             precision = {"dtype" if hasattr(config, "dtype") else "torch_dtype": dtype}  # its name before 4.56
             model = kind.from_pretrained(str(name), **precision, use_safetensors=True, trust_remote_code=False)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception as cause:  # foreign files fail in all kinds of ways
-            what = "cannot be loaded" if is_here else "is neither a folder here nor a model on the hub"
-            raise ValueError(f"{name} {what}: {_first_line(cause)}") from cause
         return cls(str(name), model.to(device).eval(), tokenizer, processor)
 
     def caption(self, picture: Tensor | Image.Image) -> str:
@@ -118,7 +113,7 @@ class Writer:
         try:
             return self.processor(images=_pil(picture), return_tensors="pt", **({"text": start} if start else {}))
         except (TypeError, ValueError) as cause:  # of models that need more than a picture, each something else
-            raise ValueError(f"{self.name} writes no captions of a picture alone: {_first_line(cause)}") from cause
+            raise ValueError(f"{self.name} writes no captions of a picture alone: {first_line(cause)}") from cause
 
     @torch.no_grad()
     def _answers(self, inputs: Mapping[str, Tensor], noise: Noise | None = None, tokens: int = TOKENS) -> list[str]:
@@ -196,10 +191,6 @@ def _without(question: Tensor | None, ids: Tensor) -> Tensor:
     if question is None or not torch.equal(ids[:, : question.shape[1]], question):
         return ids
     return ids[:, question.shape[1] :]
-
-
-def _first_line(cause: Exception) -> str:
-    return (str(cause).strip() or type(cause).__name__).splitlines()[0][:200]
 
 
 def _for_model(value: Any, model: Any) -> Any:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from ..foreign import loading
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "SD1.x and SD2.x": (
@@ -44,7 +44,7 @@ def opened(name: str | Path, dtype: torch.dtype, controlnet: str | Path | None =
     is_here = Path(name).exists()
     if is_here and not (Path(name) / "model_index.json").exists():
         raise ValueError(f"{name} has no model_index.json; give the folder of a diffusers pipeline")
-    with _said_of(name):
+    with loading(name):
         index = _index(name)
     kind = str(index.get("_class_name"))
     if not any(kind in classes for classes in FAMILIES.values()):
@@ -57,7 +57,7 @@ def opened(name: str | Path, dtype: torch.dtype, controlnet: str | Path | None =
         if kind not in CONTROLLED:
             raise ValueError(f"{name} is a {kind}, which takes no ControlNet; use an SD1.x, SD2.x or SDXL model")
         kind, parts["controlnet"] = CONTROLLED[kind], _controlnet(controlnet, dtype)
-    with _said_of(name):
+    with loading(name):
         return _loaded(_class(kind), name, dtype, **parts)
 
 
@@ -73,19 +73,6 @@ def be_quiet() -> None:
     enable_progress_bars()  # transformers turned these off along with its own
 
 
-@contextmanager
-def _said_of(name: str | Path) -> Iterator[None]:
-    """Foreign files fail in all kinds of ways: what went wrong, in one line that names them."""
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        raise
-    except Exception as cause:
-        what = "cannot be loaded" if Path(name).exists() else "is neither a folder here nor a model on the hub"
-        first = (str(cause).strip() or type(cause).__name__).splitlines()[0][:200]
-        raise ValueError(f"{name} {what}: {first}") from cause
-
-
 def _index(name: str | Path) -> dict[str, Any]:
     from diffusers import DiffusionPipeline
 
@@ -99,7 +86,7 @@ def _class(kind: str) -> Any:
 
 
 def _controlnet(name: str | Path, dtype: torch.dtype) -> Any:
-    with _said_of(name):
+    with loading(name):
         return _loaded(_class("ControlNetModel"), name, dtype)
 
 
