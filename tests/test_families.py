@@ -163,7 +163,10 @@ def test_several_edits_of_several_pictures_are_each_as_if_it_were_the_only_one(h
     places = [HOLE, (1 - HOLE).cumsum(1).lt(16).float() * (1 - HOLE)]
     edits = [Edit(*texts, mask=place) for texts, place in zip([(TEXT, OTHER), ("a cat", "a dog")], places, strict=True)]
     how = EditSettings(
-        inversion=QUICK.inversion, decoding=DecodingSettings(tries=1, greys="none"), focus=Focus(focus=False), seam="none"
+        inversion=QUICK.inversion,
+        decoding=DecodingSettings(tries=1, greys="none"),
+        focus=Focus(focus=False),
+        seam="none",
     )
     latents, decode = [], host.decode
     monkeypatch.setattr(host, "decode", lambda latent: [latents.append(latent), decode(latent)][1])
