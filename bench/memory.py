@@ -35,12 +35,12 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     side = SIDES[options.side](build(SIZES[options.size], options.device), SIZES[options.size].pixels)
-    before = _now(options.device)
+    before = now(options.device)
     stages(side)[options.stage]()
-    print(json.dumps({"mib": round((_peak(options.device) - before) / 2**20, 1)}))
+    print(json.dumps({"mib": round((peak(options.device) - before) / 2**20, 1)}))
 
 
-def _now(device: str) -> int:
+def now(device: str) -> int:
     if device != "cpu":
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
@@ -48,7 +48,7 @@ def _now(device: str) -> int:
     return _status("VmRSS")
 
 
-def _peak(device: str) -> int:
+def peak(device: str) -> int:
     # VmHWM and not getrusage: the latter's peak is inherited from the process that started this one
     return torch.cuda.max_memory_allocated() if device != "cpu" else _status("VmHWM")
 
