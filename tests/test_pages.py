@@ -1,0 +1,44 @@
+"""What the pages promise is there: tests, files, templates and flags that they name."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from diffedit_core.cli import _parser
+
+ROOT = Path(__file__).parents[1]
+SEEDS = (ROOT / "docs" / "seeds.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+TEMPLATES = [path.stem for path in (ROOT / "workflows").glob("*.json")]
+
+
+def test_every_line_of_the_seeds_names_a_test_that_is_there():
+    rows = [line.split(" | ") for line in SEEDS.splitlines() if line.startswith("|") and "---" not in line]
+    rows = [row for row in rows if row[0] != "| What it shows"]
+    assert len(rows) > 30
+    for row in rows:
+        (named,) = re.findall(r"`(tests/\S+?\.py)::(test_\w+)`", row[2])
+        assert f"def {named[1]}(" in (ROOT / named[0]).read_text(), f"{named[0]} has no {named[1]}"
+
+
+def test_the_seeds_graphs_are_templates():
+    for name in re.findall(r"graphs? \*(.+?)\*", SEEDS):
+        assert any(title.startswith(name) or f"{name})" in title or name in title for title in TEMPLATES), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_flags_that_a_page_names_are_flags(page):
+    known = set()
+    for command in _parser()._subparsers._group_actions[0].choices.values():
+        known |= set(command._option_string_actions)
+    known |= {"--wait", "--workflow", "--cpu", "--fp32-vae", "--resume", "--count", "--ways"}  # of other programs
+    known |= {"--mask-", "--refine-"}  # beginnings
+    for flag in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", page.read_text()):
+        assert flag in known, f"{page.name}: {flag}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+        assert (page.parent / link).exists(), f"{page.name}: {link}"
