@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from bench import edit_quality, grey_quality, large_quality, mask_quality, several_quality
+from bench import edit_quality, fill_quality, grey_quality, large_quality, mask_quality, several_quality
 from bench.cases import CHOICE, REPORT, batches
 from bench.tables import TABLES, edit_table, plot
 from diffedit_core.hosts.diffusers import DiffusersHost
@@ -28,7 +28,7 @@ from diffedit_core.toybox import KINDS, task, weights
 TWOS = 6  # times as many tasks have two edits as have three
 FRESH = REPORT[1000:]  # of tasks with several edits; those before were looked at when their method was chosen
 RESULTS = Path(__file__).parent / "results"
-COUNTS = {"masks": 196, "edits": 700, "costs": 70, "sweep": 98, "large": 98, "several": 350, "greys": 200}
+COUNTS = {"masks": 196, "edits": 700, "costs": 70, "sweep": 98, "large": 98, "several": 350, "greys": 200, "fills": 80}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -113,7 +113,18 @@ def _measure_greys(host: DiffusersHost, count: int, chosen: Sequence[str] | None
                     file.write(json.dumps({"seed": seed, **asdict(score)}) + "\n")
 
 
-APART = {"several": _measure_several, "greys": _measure_greys}
+def _measure_fills(host: DiffusersHost, count: int, chosen: Sequence[str] | None, path: Path) -> None:
+    ways = [way for way in fill_quality.WAYS if not chosen or any(each in way for each in chosen)]
+    done, kinds, filling = _done(path), fill_quality.KINDS, fill_quality.finder()
+    for seed in tqdm(FRESH[: count // len(kinds)], "fills", file=sys.stderr):
+        for kind in kinds:
+            left = [way for way in ways if (way, kind, seed) not in done]
+            for score in fill_quality.scores(host, filling, kind, seed, left):
+                with path.open("a") as file:
+                    file.write(json.dumps({"seed": seed, **asdict(score)}) + "\n")
+
+
+APART = {"several": _measure_several, "greys": _measure_greys, "fills": _measure_fills}
 """Parts whose edits do not come in batches of a kind."""
 
 

@@ -90,6 +90,21 @@ def grey_table(scores: pd.DataFrame) -> str:
     return _in_markdown(pd.DataFrame(rows).set_index("kind"), digits=2)
 
 
+def fill_table(scores: pd.DataFrame) -> str:
+    """What finds the mask, what it costs, and what the whole edit comes to."""
+    groups = scores.groupby("way", sort=False)
+    named = {"mask: evaluations": "evaluations_of_mask", "evaluations": "evaluations"}
+    named |= {"mask: seconds": "seconds_of_mask", "seconds": "seconds"}
+    columns = {
+        "edits": groups.size(),
+        "IoU": _with_error(scores, "iou"),
+        "success": _with_error(scores, "success"),
+        "outside, median": groups["outside"].median(),
+        **{title: groups[field].mean() for title, field in named.items()},
+    }
+    return _in_markdown(pd.DataFrame(columns), digits=2)
+
+
 def _product(scores: pd.DataFrame) -> pd.Series:
     """Of the rates at which each kind succeeds when it is done alone, over the kinds of each task."""
     alone = scores[scores["way"] == several_quality.ALONE]
@@ -99,7 +114,7 @@ def _product(scores: pd.DataFrame) -> pd.Series:
     return pd.Series(pd.DataFrame({"way": scores["way"], "rate": of_tasks}).groupby("way", sort=False)["rate"].mean())
 
 
-TABLES = {"masks": mask_table, "large": large_table, "several": several_table, "greys": grey_table}
+TABLES = {"masks": mask_table, "large": large_table, "several": several_table, "greys": grey_table, "fills": fill_table}
 
 
 def _with_error(scores: pd.DataFrame, field: str) -> pd.Series:
