@@ -12,7 +12,7 @@ demo: .venv/ready            ## an edit, from nothing: writes demo.png
 	$(PY) -m diffedit_core.cli demo
 
 test: .venv/ready
-	$(PY) -m pytest tests -n auto --dist loadgroup
+	$(PY) -m pytest tests -n auto
 
 check: .venv/ready           ## format, lint, types
 	$(PY) -m ruff format --check .

@@ -21,10 +21,8 @@ FOUND = installations()
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "installation" in metafunc.fixturenames:
         missing = pytest.param(None, marks=pytest.mark.skip(reason=HOW_TO_GET_ONE))
-        names = [f"{each.folder.name}-{each.version}" for each in FOUND]
-        alone = [pytest.mark.xdist_group(name) for name in names]  # one worker for each: it keeps a server
-        found = [pytest.param(each, marks=mark) for each, mark in zip(FOUND, alone, strict=True)]
-        metafunc.parametrize("installation", found or [missing], ids=names or ["none"], scope="session")
+        names = [each.name for each in FOUND] or ["none"]
+        metafunc.parametrize("installation", FOUND or [missing], ids=names, scope="session")
 
 
 @pytest.fixture(autouse=True)

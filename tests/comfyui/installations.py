@@ -24,6 +24,10 @@ class Installation:
         found = re.search(r'__version__ = "(.+?)"', (self.folder / "comfyui_version.py").read_text())
         return found[1] if found else self.folder.name
 
+    @property
+    def name(self) -> str:
+        return f"{self.folder.name}-{self.version}"
+
     def has(self, since: str) -> bool:
         """Whether it is of this version or later."""
         own, first = ([int(part) for part in re.findall(r"\d+", text)] for text in (self.version, since))
