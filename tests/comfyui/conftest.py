@@ -56,7 +56,7 @@ def object_info(server: Server) -> dict:
     return server.get("/object_info")
 
 
-def run_python(installation: Installation, *arguments: str, seconds: float = 900, **environment: str) -> str:
+def run_python(installation: Installation, *arguments: str, seconds: float = 2400, **environment: str) -> str:
     """What the ComfyUI's own interpreter printed; an assertion with all of it where it failed."""
     ended = subprocess.run(
         [str(installation.python), *arguments],
