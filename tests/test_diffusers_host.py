@@ -129,7 +129,8 @@ def test_chunk_and_batch_change_no_mask_on_a_real_network(host):
     ):
         torch.testing.assert_close(other, reference, rtol=1e-4, atol=1e-6)
         for rule in RULES:
-            assert torch.equal(threshold(other, rule), threshold(reference, rule))
+            rounded = 1e-4 if rule == "grey" else 0.0  # the one that keeps shades
+            torch.testing.assert_close(threshold(other, rule), threshold(reference, rule), rtol=0, atol=rounded)
 
 
 def test_several_texts_are_averaged_and_embeddings_pass_through(host):
