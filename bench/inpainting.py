@@ -1,7 +1,7 @@
 """A 9-channel inpainting model of the toybox, made from the bundled one: ``python -m bench.inpainting [FOLDER]``.
 
 It sees the mask and the picture without what is in it, as SD1.5's inpainting checkpoint does. It is not bundled: beside
-the ordinary network it would take the package from 19 to 34 MB. Two CPU cores take an hour; a second call resumes.
+the ordinary network it would take the package from 19 to 34 MB. One CPU core takes about half an hour; a second call resumes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from diffedit_core.toybox.train_data import rendered
 from diffedit_core.toybox.train_diffusion import HEAVIEST, UNCONDITIONAL
 from diffedit_core.toybox.train_loop import Batch, Plan, Training, best_device, mixed_precision
 
-PLAN = Plan(steps=4000, batch=16, rate=3e-4, average=0.998, decay=0.5)
+PLAN = Plan(steps=1500, batch=16, rate=3e-4, average=0.998, decay=0.5)
 SCENES = 4000
 HIDES_ALL = 0.1  # share of the scenes in which nothing of the picture is shown
 FOLDER = Path("build/inpainting")
