@@ -1,7 +1,7 @@
 """A 9-channel inpainting model of the toybox, made from the bundled one: ``python -m bench.inpainting [FOLDER]``.
 
 It sees the mask and the picture without what is in it, as SD1.5's inpainting checkpoint does. It is not bundled: beside
-the ordinary network it would take the package from 19 to 34 MB. One CPU core takes about half an hour; a second call resumes.
+the ordinary network it would take the package from 19 to 34 MB. One CPU core takes half an hour; a second call resumes.
 """
 
 from __future__ import annotations
