@@ -121,6 +121,21 @@ def focus(
     if mask is None:
         way_back = WayBack(canvas.size, (whole,) * count, tuple(range(count)))
         return _shown(whole.of(picture), None, way_back, draft, edits)
+    return _cut_out(eyes, picture, masks, canvas, how, cut_outs, draft, edits)
+
+
+def _cut_out(
+    eyes: Eyes,
+    picture: Tensor,
+    masks: Sequence[Tensor],
+    canvas: Canvas,
+    how: Focus,
+    cut_outs: str,
+    draft: VaeLatent | None,
+    edits: Sequence[WireEdit],
+) -> Focused:
+    """Around what the masks hold: that of the node's own edit, and those of the further ones."""
+    count, whole = len(picture), canvas.whole()
     asked = [(eyes, draft), *((replace(eyes, source=edit.source, target=edit.target), edit.draft) for edit in edits)]
     found = [
         _parts(seeing, picture, its, canvas, how, cut_outs, drafts)

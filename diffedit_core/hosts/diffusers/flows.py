@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from .encoders import Embedding, clip_and_t5, two_clips_and_t5
 from .networks import Seen
 
 
-class FlowTransformer:
+class FlowTransformer(ABC):
     """A pipeline's transformer under FlowMatchEulerDiscreteScheduler's noise levels."""
 
     guides_itself = False
@@ -65,8 +66,9 @@ class FlowTransformer:
         """The levels before they are shifted, where the pipeline does not leave them to the scheduler."""
         return None
 
+    @abstractmethod
     def _velocity(self, x: Tensor, times: Tensor, embedding: Embedding, guidance: float) -> Tensor:
-        raise NotImplementedError
+        """dx/dsigma, as the network predicts it."""
 
 
 class SD3(FlowTransformer):
