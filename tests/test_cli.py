@@ -1064,7 +1064,7 @@ def test_the_readmes_python_works(model, folders, tmp_path, monkeypatch, paper):
     here = {"stable-diffusion-v1-5": model, "stable-diffusion-inpainting": folders["inpainting"]}
     named = r'from_pretrained\("stable-diffusion-v1-5/(.*?)"'
     whole, count = re.subn(named, lambda match: f"from_pretrained({here[match[1]]!r}", "\n".join(snippets))
-    assert count == whole.count("from_pretrained(") >= 1
+    assert count == whole.count("DiffusersHost.from_pretrained(") >= 1
     for name, small in {"blip": blip, "flan-t5": t5}.items():
         if name in whole:
             folder = saved(small(), tmp_path / name)

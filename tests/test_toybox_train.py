@@ -108,7 +108,7 @@ def test_from_nothing_to_a_pipeline_that_loads(tmp_path):
     denoiser = train_denoiser(tmp_path / "denoiser", plan, latents, autoencoder, tokenizer, samples=1)
     pipe = assemble(autoencoder, denoiser, tokenizer)
     export(pipe, tmp_path / "model")
-    again = DiffusersHost.from_pretrained(tmp_path / "model")
+    again = DiffusersHost.from_pretrained(tmp_path / "model").pipe
     tokens = tokenize(again.tokenizer, ["a red circle on a plain table"])
     with torch.no_grad():
         expected, found = (p.text_encoder(tokens).last_hidden_state for p in (pipe, again))
