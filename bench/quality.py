@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,23 +104,29 @@ def _measure_several(host: DiffusersHost, count: int, chosen: Sequence[str] | No
 
 
 def _measure_greys(host: DiffusersHost, count: int, chosen: Sequence[str] | None, path: Path) -> None:
-    ways = [way for way in grey_quality.WAYS if not chosen or any(each in way for each in chosen)]
-    done, kinds = _done(path), grey_quality.KINDS
-    for seed in tqdm(FRESH[: count // len(kinds)], "greys", file=sys.stderr):
-        for kind in kinds:
-            left = [way for way in ways if (way, kind, seed) not in done]
-            for score in grey_quality.scores(host, kind, seed, left):
-                with path.open("a") as file:
-                    file.write(json.dumps({"seed": seed, **asdict(score)}) + "\n")
+    _measure_singly(partial(grey_quality.scores, host), grey_quality.WAYS, grey_quality.KINDS, count, chosen, path)
 
 
 def _measure_fills(host: DiffusersHost, count: int, chosen: Sequence[str] | None, path: Path) -> None:
-    ways = [way for way in fill_quality.WAYS if not chosen or any(each in way for each in chosen)]
-    done, kinds, filling = _done(path), fill_quality.KINDS, fill_quality.finder()
-    for seed in tqdm(FRESH[: count // len(kinds)], "fills", file=sys.stderr):
+    scores = partial(fill_quality.scores, host, fill_quality.finder())
+    _measure_singly(scores, fill_quality.WAYS, fill_quality.KINDS, count, chosen, path)
+
+
+def _measure_singly(
+    scores: Callable[[str, int, Sequence[str]], Iterable[Any]],
+    every: Sequence[str],
+    kinds: Sequence[str],
+    count: int,
+    chosen: Sequence[str] | None,
+    path: Path,
+) -> None:
+    """A line for each way and task, each task with a noise of its own."""
+    ways = [way for way in every if not chosen or any(each in way for each in chosen)]
+    done = _done(path)
+    for seed in tqdm(FRESH[: count // len(kinds)], path.stem, file=sys.stderr):
         for kind in kinds:
             left = [way for way in ways if (way, kind, seed) not in done]
-            for score in fill_quality.scores(host, filling, kind, seed, left):
+            for score in scores(kind, seed, left):
                 with path.open("a") as file:
                     file.write(json.dumps({"seed": seed, **asdict(score)}) + "\n")
 

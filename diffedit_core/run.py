@@ -134,7 +134,7 @@ class Run:
         asked = self.edits[self.number]
         how = how if asked.kind is None else replace(how, contrast=replace(how.contrast, kind=asked.kind))
         seen = self._look(self.number, opened, how.contrast)
-        picture, has_draft = opened.margin.add(opened.picture), seen.has_draft(opened.x0)
+        picture, has_draft = opened.shown, seen.has_draft(opened.x0)
         if has_draft.any():
             drafted = self.host.decode(seen.draft).to(picture)
             picture = torch.where(per_image(has_draft, picture), drafted, picture)

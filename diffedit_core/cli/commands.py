@@ -15,7 +15,6 @@ from ..closeup import is_focused
 from ..decoding import BACKGROUNDS
 from ..editing import Edit, edit, find_mask
 from ..focus import Focus, View
-from ..host import Text
 from ..hosts.diffusers import DiffusersHost, be_quiet
 from ..kinds import in_words
 from ..masks import coverage, union
@@ -31,7 +30,7 @@ from .flags import from_flags
 from .models import host_of
 from .reporting import Watch
 from .unused import check_edit, check_mask
-from .written import Written, needs_a_writer, write_texts
+from .written import Written, listed, needs_a_writer, write_texts
 
 DTYPES = {"float32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 NAME_A_MODEL = (
@@ -72,7 +71,7 @@ def run_edit(args: Namespace) -> dict[str, Any]:
         save(opened.edited(done.picture, done.mask), paths["picture"], opened.profile)
         margin = _margin(host, opened, how.focus)
         views = done.views[0] if done.views else ()
-        result = {", ".join(_texts(asked.target)[0] for asked in edits): done.picture}
+        result = {", ".join(listed(asked.target)[0] for asked in edits): done.picture}
         _save_findings(paths, opened, done.mask, done.looks, margin, result, views)
     said = [_said(*each, how.mask.contrast.may_draft) for each in zip(edits, done.masks, done.looks, strict=True)]
     return {
@@ -221,7 +220,3 @@ def _facts(args: Namespace, opened: Opened, mask: Tensor, edits: Sequence[dict[s
         "coverage": round(float(coverage(mask)), 6),
         "edits": list(edits),
     }
-
-
-def _texts(text: Text) -> list[str]:
-    return [text] if isinstance(text, str) else [str(each) for each in text]

@@ -57,7 +57,7 @@ def write_texts(
 
 def _varied(writer: Writer, text: Text, seed: int) -> list[str]:
     """Of an open source there are no wordings."""
-    texts = _list(text)
+    texts = listed(text)
     return [wording for each in texts for wording in (writer.wordings(each, seed) if each.strip() else [each])]
 
 
@@ -66,7 +66,7 @@ def _as_flags(args: Namespace, edits: Sequence[Edit], inversion: str) -> list[st
     for number, asked in enumerate(edits, start=1):
         of_edit = f"edit {number}: " if _several(args) else ""
         for side in SIDES:
-            flags += [f"{of_edit}--{side} {shlex.quote(each)}" for each in _list(getattr(asked, side))]
+            flags += [f"{of_edit}--{side} {shlex.quote(each)}" for each in listed(getattr(asked, side))]
     return flags
 
 
@@ -74,5 +74,6 @@ def _several(args: Namespace) -> bool:
     return bool(getattr(args, "edit", None))
 
 
-def _list(text: Text) -> list[str]:
+def listed(text: Text) -> list[str]:
+    """A text in its wordings."""
     return [text] if isinstance(text, str) else [str(each) for each in text]
