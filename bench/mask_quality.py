@@ -21,6 +21,7 @@ from diffedit_core.masks import RULES, iou
 from diffedit_core.refine import Refinement
 from diffedit_core.run import mask_of
 from diffedit_core.settings import ContrastSettings, CutSettings, MaskSettings
+from diffedit_core.strength import sigma_at
 from diffedit_core.toybox.painting import coverage_map
 
 STRENGTHS = (0.3, 0.5, 0.7)
@@ -113,7 +114,7 @@ def _scores_of(host: DiffusersHost, batch: Batch, way: str, find: Callable[[], T
 
 def _differences(host: DiffusersHost, batch: Batch, strength: float, noise: Noise, draws: int) -> Iterator[Tensor]:
     """The contrast's summands, draw by draw: [B, C, h, w]."""
-    sigma = host.process.sigma_at(strength)
+    sigma = sigma_at(host.process, strength)
     denoise_pair = host.bind({"source": batch.source, "target": batch.target}).denoiser_pair("source", "target")
     for draw in range(draws):
         source, target = denoise_pair(host.process.add(batch.x0, noise(draw, batch.x0.shape[1:]), sigma), sigma)

@@ -13,12 +13,12 @@ from bench.cases import Batch, pictures_of
 from diffedit_core import decoding
 from diffedit_core.compositing import paste
 from diffedit_core.contrast import contrast
-from diffedit_core.denoiser import levels_up_to
 from diffedit_core.drafting import draft
 from diffedit_core.draws import seeded_noise
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.masks import cells, fit, threshold
 from diffedit_core.solvers import sample, step
+from diffedit_core.strength import levels_up_to, schedule, sigma_at
 from diffedit_core.toybox import Several
 
 Result = TypeVar("Result")
@@ -35,8 +35,8 @@ def diffusers_pipeline(host: DiffusersHost) -> Any:
         text_encoder=host.pipe.text_encoder,
         tokenizer=host.pipe.tokenizer,
         unet=host.pipe.unet,
-        scheduler=DDIMScheduler.from_config(host.network.scheduler.config),
-        inverse_scheduler=DDIMInverseScheduler.from_config(host.network.scheduler.config),
+        scheduler=DDIMScheduler.from_config(host.pipe.scheduler.config),
+        inverse_scheduler=DDIMInverseScheduler.from_config(host.pipe.scheduler.config),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
@@ -100,7 +100,7 @@ def diffusers_edit(host: DiffusersHost, batch: Batch, i: int, seed: int) -> tupl
 
 def sdedit(host: DiffusersHost, batch: Batch, strength: float, guidance: float, steps: int, seed: int) -> Tensor:
     """img2img: noise the whole picture and denoise it under the target text."""
-    sigmas = levels_up_to(strength, host.sigmas(steps))
+    sigmas = levels_up_to(strength, schedule(host.process, steps))
     denoise = host.bind({"target": batch.target}).denoiser("target", guidance)
     x = host.process.add(batch.x0, seeded_noise(seed)(0, batch.x0.shape[1:]), sigmas[-1])
     return host.decode(sample(denoise, x, sigmas))
@@ -115,9 +115,11 @@ def blog_fast_diffedit(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Te
         return negative + 7.5 * (source - negative), negative + 7.5 * (target - negative)
 
     noise = seeded_noise(seed)
-    found = contrast(guided_pair, batch.x0, process, process.sigma_at(0.5), noise=noise, draws=20)
+    found = contrast(guided_pair, batch.x0, process, sigma_at(process, 0.5), noise=noise, draws=20)
     mask = threshold(found.heatmap, "fast")
-    outside = decoding.noised(batch.x0, levels_up_to(0.7, host.sigmas(20)), process, seeded_noise(seed + 100))
+    outside = decoding.noised(
+        batch.x0, levels_up_to(0.7, schedule(host.process, 20)), process, seeded_noise(seed + 100)
+    )
     latent = decoding.decode(host.bind({"target": batch.target}).denoiser("target", 7.5), mask[:, None], outside)
     return host.decode(latent), _at_size(mask, batch.pictures)
 
@@ -134,7 +136,7 @@ def ledits_pipeline(host: DiffusersHost) -> Any:
         tokenizer=host.pipe.tokenizer,
         unet=host.pipe.unet,
         scheduler=DPMSolverMultistepScheduler.from_config(
-            host.network.scheduler.config, algorithm_type="sde-dpmsolver++", solver_order=2
+            host.pipe.scheduler.config, algorithm_type="sde-dpmsolver++", solver_order=2
         ),
         safety_checker=None,
         feature_extractor=None,
@@ -191,7 +193,7 @@ def ddpm_inversion(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor
     """
     texts, noise = host.bind({"source": batch.source, "target": batch.target}), seeded_noise(seed)
     source, target = texts.denoiser("source", 3.5), texts.denoiser("target", 15.0)
-    sigmas = host.sigmas(100)[: 100 - 36 + 1]
+    sigmas = schedule(host.process, 100)[: 100 - 36 + 1]
     draws = (noise(i, batch.x0.shape[1:]).to(batch.x0) for i in range(len(sigmas)))
     known = [host.process.add(batch.x0, draw, sigma) for draw, sigma in zip(draws, sigmas, strict=True)]
     x = known[-1]
@@ -207,7 +209,7 @@ def flow_edit(host: DiffusersHost, batch: Batch, seed: int) -> tuple[Tensor, Non
     """FlowEdit (Kulikov et al. 2024) with its settings for SD3: the lower 33 of 50 levels, guidance 3.5 and 13.5."""
     texts = host.bind({"source": batch.source, "target": batch.target})
     source, target = texts.denoiser("source", 3.5), texts.denoiser("target", 13.5)
-    latent = draft(source, target, batch.x0, host.process, host.sigmas(50)[:34], noise=seeded_noise(seed))
+    latent = draft(source, target, batch.x0, host.process, schedule(host.process, 50)[:34], noise=seeded_noise(seed))
     return host.decode(latent), None
 
 
@@ -218,7 +220,7 @@ def lanpaint(host: DiffusersHost, batch: Batch, seed: int, mask: Tensor) -> tupl
     the surroundings lose noise, and fewer edits succeed.
     """
     clean, hole = batch.x0, cells(mask, (batch.x0.shape[-2], batch.x0.shape[-1]), soft=False)[:, None].to(batch.x0)
-    denoise, sigmas = host.bind({"target": batch.target}).denoiser("target", 7.5), host.sigmas(30)
+    denoise, sigmas = host.bind({"target": batch.target}).denoiser("target", 7.5), schedule(host.process, 30)
     draws = (draw.to(clean) for draw in map(seeded_noise(seed), count(), repeat(clean.shape[1:])))
     around = next(draws)
     x = host.process.add(clean, around, sigmas[-1])

@@ -43,8 +43,8 @@ class Ours:
     def __init__(self, pipe: StableDiffusionPipeline, pixels: int) -> None:
         self.host = DiffusersHost(pipe)
         self.picture = random_picture(pixels)  # [1, H, W, 3]
-        levels = levels_of_climb(self.host, SETTINGS.inversion)
-        self.trajectory = Trajectory(random_latents(TAKEN + 1, pixels)[:, None].to(self.host.device), levels)
+        latents = random_latents(TAKEN + 1, pixels)[:, None].to(self.host.device)
+        self.trajectory = Trajectory(latents, levels_of_climb(self.host, latents[0], SETTINGS.inversion))
 
     def mask(self) -> object:
         return find_mask(self.host, self.picture, Edit(SOURCE, TARGET), how=SETTINGS.mask, focus=SETTINGS.focus)

@@ -15,11 +15,14 @@ from .batches import per_image
 from .decoding import Outside, descend, matched
 from .denoiser import Denoise, DenoisePair, NoiseProcess, OnStep, as_one, noise_ratio
 from .draws import Draws, Noise
-from .host import Levels
 from .solvers import SOLVERS, Step
+from .strength import sigma_at
 
 SETTLED = 0.6
-"""The ratio of noise to picture from which down only details change. Above it, it shows which try is best."""
+"""The ratio of noise to picture from which down only details change. Above it, it shows which try is best.
+
+It is that of a small picture, as the strengths are: a large one, with its ``gain``, settles under more noise.
+"""
 
 STRENGTHS = (0.5,)
 """The noise levels to judge at."""
@@ -33,6 +36,7 @@ def decode_best(
     *,
     process: NoiseProcess,
     draws: Draws,
+    gain: float = 1.0,
     solver: str = "ancestral",
     tries: int = 1,
     greys: str = "blend",
@@ -47,7 +51,7 @@ def decode_best(
     """
     first, mask = matched(outside.start, mask)
     levels = range(len(outside.sigmas) - 1, 0, -1)
-    settled = _settled(outside.sigmas, process) if tries > 1 else 0
+    settled = _settled(outside.sigmas, process, gain) if tries > 1 else 0
     free = outside.freed(mask, greys)
     begun, shown = free(levels[0]), free(settled + 1)  # what changes on the first step, and on the last that is judged
     early, late = levels[: len(levels) - settled], levels[len(levels) - settled :]
@@ -68,7 +72,7 @@ def decode_best(
 
     def score(attempted: tuple[Tensor, ...]) -> Tensor:
         picture = torch.lerp(outside.clean, attempted[1], shown)
-        return likeness(denoise_pair, picture, shown, process, draws.judging, on_step=count)
+        return likeness(denoise_pair, picture, shown, process, draws.judging, gain=gain, on_step=count)
 
     kept, _ = attempt(0) if tries == 1 else best(tries, attempt, score)
     return descend(denoise, kept, free, outside, late, step=stepping(0, len(early)), on_step=count)[0]
@@ -95,6 +99,8 @@ def likeness(
     mask: Tensor,
     process: NoiseProcess,
     noise: Noise,
+    *,
+    gain: float = 1.0,
     on_step: OnStep | None = None,
 ) -> Tensor:
     """How much better the target text explains what is inside the mask than the source text does: [B].
@@ -103,23 +109,23 @@ def likeness(
     """
     weight = mask.to(latent).expand_as(latent)
     weight = weight / per_image(weight.flatten(1).sum(1).clamp_min(1e-6), weight)
-    gains = []
+    better = []
     for draw, strength in enumerate(STRENGTHS):
-        sigma = process.sigma_at(strength)
+        sigma = sigma_at(process, strength, gain)
         x = process.add(latent, noise(draw, latent.shape[1:]).to(latent), sigma)
         (source, target), ratio = denoise_pair(x, sigma), noise_ratio(process, sigma)
-        gain = ((source - latent) / ratio).square() - ((target - latent) / ratio).square()
-        gains.append((weight * gain).flatten(1).sum(1))
+        closer = ((source - latent) / ratio).square() - ((target - latent) / ratio).square()
+        better.append((weight * closer).flatten(1).sum(1))
         if on_step:
             on_step(draw + 1, len(STRENGTHS), target)
-    return torch.stack(gains).mean(0)
+    return torch.stack(better).mean(0)
 
 
-def levels_of_judging(model: Levels) -> tuple[float, ...]:
-    return tuple(model.process.sigma_at(strength) for strength in STRENGTHS)
+def levels_of_judging(process: NoiseProcess, gain: float = 1.0) -> tuple[float, ...]:
+    return tuple(sigma_at(process, strength, gain) for strength in STRENGTHS)
 
 
-def _settled(sigmas: Sequence[float], process: NoiseProcess) -> int:
+def _settled(sigmas: Sequence[float], process: NoiseProcess, gain: float) -> int:
     """How many of the lower levels only change details. At least one level is above them."""
-    low = sum(noise_ratio(process, sigma) <= SETTLED for sigma in sigmas[1:])
+    low = sum(noise_ratio(process, sigma) <= gain * SETTLED for sigma in sigmas[1:])
     return min(low, len(sigmas) - 2)

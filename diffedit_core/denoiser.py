@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,11 +41,7 @@ class NoiseProcess(Protocol):
         ...
 
     def at_ratio(self, ratio: float) -> float:
-        """The sigma where there is ``ratio`` times as much noise as picture."""
-        ...
-
-    def sigma_at(self, strength: float) -> float:
-        """The noise level at a share of the way from the picture (0) to pure noise (1)."""
+        """The sigma where there is ``ratio`` times as much noise as picture, or the noisiest that the model knows."""
         ...
 
     def same_input(self, x: Tensor, sigma: float, sigma_next: float) -> Tensor:
@@ -75,12 +71,7 @@ class Diffusion:
         return 1.0, sigma
 
     def at_ratio(self, ratio: float) -> float:
-        return ratio
-
-    def sigma_at(self, strength: float) -> float:
-        t = check_strength(strength) * (len(self.table) - 1)
-        low, high = self.table[math.floor(t)], self.table[math.ceil(t)]
-        return math.exp(math.log(low) + (t - math.floor(t)) * (math.log(high) - math.log(low)))
+        return min(ratio, self.table[-1])
 
     def same_input(self, x: Tensor, sigma: float, sigma_next: float) -> Tensor:
         return x * math.sqrt((1 + sigma_next**2) / (1 + sigma**2))
@@ -90,8 +81,6 @@ class Diffusion:
 class Flow:
     """Rectified flow: straight lines from picture to noise, the network fed x. Hosts are tested against this one."""
 
-    shift: float = 1.0
-
     def add(self, x0: Tensor, noise: Tensor, sigma: float) -> Tensor:
         return (1 - sigma) * x0 + sigma * noise
 
@@ -100,10 +89,6 @@ class Flow:
 
     def at_ratio(self, ratio: float) -> float:
         return ratio / (1 + ratio)
-
-    def sigma_at(self, strength: float) -> float:
-        t = check_strength(strength)
-        return self.shift * t / (1 + (self.shift - 1) * t)
 
     def same_input(self, x: Tensor, sigma: float, sigma_next: float) -> Tensor:
         return x
@@ -140,16 +125,3 @@ def noise_ratio(process: NoiseProcess, sigma: float) -> float:
     """How much noise there is to how much picture: the same number is the same level on every family."""
     picture, noise = process.scales(sigma)
     return noise / picture if picture else math.inf
-
-
-def levels_up_to(strength: float, sigmas: Sequence[float]) -> tuple[float, ...]:
-    """The lower part of a full ascending schedule: ``strength * steps`` steps up from the picture, at least one."""
-    steps = len(sigmas) - 1
-    count = max(1, math.floor(check_strength(strength) * steps + 1e-6))  # 0.7 * 10 is 7, not 6.99
-    return tuple(float(sigma) for sigma in sigmas[: count + 1])
-
-
-def check_strength(strength: float) -> float:
-    if not 0 < strength <= 1:
-        raise ValueError(f"strength is {strength}; it must be above 0 (the picture) and at most 1 (pure noise)")
-    return strength

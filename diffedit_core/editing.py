@@ -17,7 +17,7 @@ from .masks import union, warn_if_unlikely
 from .pictures import from_pil
 from .run import Edit, Part, Run
 from .settings import SEVERAL, EditSettings, MaskSettings
-from .stages import Look, levels_of_climb
+from .stages import Look
 from .waiting import edits_that_wait
 
 
@@ -49,7 +49,6 @@ def edit(
     """
     original, edits = _opened(picture), [edits] if isinstance(edits, Edit) else list(edits)
     how = how or (EditSettings() if len(edits) == 1 else SEVERAL)
-    levels_of_climb(host, how.inversion)  # refuses an impossible schedule before the work
     _check(edits, original)
     done = _edited(Run.of(host, edits, inversion, seed, progress), original, how)
     _warn(done.masks, done.looks)

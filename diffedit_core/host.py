@@ -8,6 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 from torch import Tensor
 
 from .denoiser import Denoise, DenoisePair, NoiseProcess, OnStep
+from .strength import gain_at
 
 Text = str | Sequence[str] | Tensor | Sequence[Tensor]
 """One text; several wordings of one thing, whose embeddings are averaged; or embeddings [1 or B, tokens, width].
@@ -30,7 +31,8 @@ class Levels(Protocol):
 
     @property
     def process(self) -> NoiseProcess: ...
-    def sigmas(self, steps: int) -> tuple[float, ...]: ...  # the full schedule: [steps + 1], ascending from the picture
+    @property
+    def cell(self) -> int: ...  # pixels along each side of a cell of its latents
 
 
 class Denoisers(Levels, Protocol):
@@ -60,6 +62,11 @@ def seeing(model: Denoisers, picture: Tensor, mask: Tensor | None = None) -> Den
     [B or 1, H, W]. Inpainting models ask for both, depth models and ControlNets for the picture.
     """
     return model.seeing(picture, mask) if isinstance(model, Seeing) else model
+
+
+def gain_of(model: Levels, latent: Tensor) -> float:
+    """How many times the noise of a small picture it takes to hide the same in pictures of this size."""
+    return gain_at(latent.shape[-2] * latent.shape[-1] * model.cell**2)
 
 
 class Host(Levels, Protocol):

@@ -43,7 +43,9 @@ def in_words(kinds: Sequence[str], agreement: Tensor, may_draft: bool) -> str:
 
 
 def kinds_of(found: Contrast, signal: float) -> tuple[str, ...]:
-    """The kind of each image. ``signal`` is how much picture a latent holds at the level of the contrast."""
+    """The kind of each image. ``signal`` is how much picture a latent holds at the level of the contrast, times the
+    gain of the pictures' size.
+    """
     wide = is_wide(found.heatmap)
     is_faint = signal * found.heatmap.flatten(1).amax(1) < FAINT
     adds = (found.agreement < AGREEMENT) | (wide & is_faint)

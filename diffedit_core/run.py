@@ -164,7 +164,7 @@ class Run:
 
         every = [place(*each) for each in zip(parts, rooms, strict=True)]
         places = [each for each in every if each.room.any()] or every[:1]  # an empty mask changes nothing for the rest
-        trajectory = Trajectory(x0[None], levels_of_climb(self.model, how.inversion))
+        trajectory = Trajectory(x0[None], levels_of_climb(self.model, x0, how.inversion))
         if BACKGROUNDS[decoding.background].needs_inversion and not all(each.part.is_drafted for each in places):
             trajectory = climb(seeing(self.model, opened.shown), x0, how.inversion, self._steps("invert"))
         latents = self._drawn(opened, trajectory, places, decoding)

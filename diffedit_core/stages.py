@@ -14,13 +14,14 @@ from .batches import per_image
 from .choosing import best, decode_best, levels_of_judging, likeness
 from .contrast import Contrast, contrast, purist_contrast
 from .decoding import BACKGROUNDS
-from .denoiser import Denoise, OnStep, as_one, levels_up_to, noise_ratio
+from .denoiser import Denoise, OnStep, as_one, noise_ratio
 from .draws import Draws, Noise
-from .host import Denoisers, Levels
+from .host import Denoisers, Levels, gain_of
 from .inversion import Trajectory, invert
 from .kinds import kinds_of
 from .masks import is_wide, threshold
 from .settings import ContrastSettings, DecodingSettings, InversionSettings
+from .strength import levels_up_to, schedule, sigma_at
 
 DRAFT_STEPS, DRAFT_STRENGTH = 10, 0.9
 """The schedule of a draft. Its last level, which holds next to no noise, is left out."""
@@ -49,7 +50,7 @@ class Look:
 def look(model: Denoisers, x0: Tensor, how: ContrastSettings, draws: Draws, on_step: OnStep | None = None) -> Look:
     """Where the source text and the target text disagree about the picture, and what kind of edit they ask for."""
     found = _contrast(model, x0, how, draws.contrast(how.paired), on_step)
-    kinds = _kinds(model, found, how)
+    kinds = _kinds(model, x0, found, how)
     if not how.may_draft or "addition" not in kinds:
         return Look(found.heatmap, found.agreement, kinds, x0)
     made, heatmap = _draft(model, x0, how, draws, on_step)
@@ -58,9 +59,16 @@ def look(model: Denoisers, x0: Tensor, how: ContrastSettings, draws: Draws, on_s
     return Look(heatmap, found.agreement, kinds, torch.where(adds, made, x0))
 
 
-def climb(model: Denoisers, x0: Tensor, how: InversionSettings, on_step: OnStep | None = None) -> Trajectory:
-    """The picture inverted, level by level."""
-    denoise, levels = model.denoiser("inversion", how.guidance), levels_of_climb(model, how)
+def climb(
+    model: Denoisers,
+    x0: Tensor,
+    how: InversionSettings,
+    on_step: OnStep | None = None,
+    *,
+    levels: Sequence[float] | None = None,
+) -> Trajectory:
+    """The picture inverted, level by level: up these, or DDIM's own."""
+    denoise, levels = model.denoiser("inversion", how.guidance), levels or levels_of_climb(model, x0, how)
     return invert(denoise, x0, model.process, levels, iterations=how.iterations, on_step=on_step)
 
 
@@ -78,15 +86,17 @@ def redraw(
 
     Where a draft makes a ``change`` [B, C, ...], decoding goes on from it, over the picture with fresh noise.
     """
+    gain = gain_of(model, trajectory.clean)
 
     def decoded(up: Trajectory, background: str, begun: Tensor | None = None) -> Tensor:
         return decode_best(
-            _guided(model, how),
+            _guided(model, gain, how),
             model.denoiser_pair("source", "target"),
             mask,
             BACKGROUNDS[background].outside(model, up, draws, how.guidance),
             process=model.process,
             draws=draws,
+            gain=gain,
             solver=how.solver,
             greys=how.greys,
             tries=how.tries if begun is None else 1,  # drafts were chosen from already
@@ -101,33 +111,35 @@ def redraw(
     return mended if has_draft.all() else torch.where(has_draft, mended, decoded(trajectory, how.background))
 
 
-def levels_of_look(model: Levels, how: ContrastSettings) -> tuple[float, ...]:
+def levels_of_look(model: Levels, x0: Tensor, how: ContrastSettings) -> tuple[float, ...]:
     """The noise levels that ``look`` may ask the model about, ascending from 0."""
-    levels = levels_of_contrast(model, how)
+    levels = levels_of_contrast(model, x0, how)
     if not how.may_draft:
         return levels
-    judging = levels_of_judging(model) if how.drafts > 1 else ()
-    return tuple(sorted({*levels, *_levels_of_draft(model), *judging}))
+    judging = levels_of_judging(model.process, gain_of(model, x0)) if how.drafts > 1 else ()
+    return tuple(sorted({*levels, *_levels_of_draft(model, x0), *judging}))
 
 
-def levels_of_contrast(model: Levels, how: ContrastSettings) -> tuple[float, ...]:
+def levels_of_contrast(model: Levels, x0: Tensor, how: ContrastSettings) -> tuple[float, ...]:
+    process, gain = model.process, gain_of(model, x0)
     if how.is_purist:
-        return levels_up_to(how.strength, model.sigmas(how.steps))
-    return 0.0, model.process.sigma_at(how.strength)
+        return levels_up_to(how.strength, schedule(process, how.steps, gain))
+    return 0.0, sigma_at(process, how.strength, gain)
 
 
-def levels_of_climb(model: Levels, how: InversionSettings) -> tuple[float, ...]:
+def levels_of_climb(model: Levels, x0: Tensor, how: InversionSettings) -> tuple[float, ...]:
     """The noise levels of the trajectory, ascending from the picture."""
-    return levels_up_to(how.strength, model.sigmas(how.steps))
+    return levels_up_to(how.strength, schedule(model.process, how.steps, gain_of(model, x0)))
 
 
-def levels_of_redraw(model: Levels, sigmas: Sequence[float], how: DecodingSettings) -> tuple[float, ...]:
+def levels_of_redraw(model: Levels, x0: Tensor, sigmas: Sequence[float], how: DecodingSettings) -> tuple[float, ...]:
     """The noise levels that ``redraw`` may ask about: those of the trajectory, and where tries are judged."""
-    return tuple(sorted({*sigmas, *levels_of_judging(model)})) if how.tries > 1 else tuple(sigmas)
+    judging = levels_of_judging(model.process, gain_of(model, x0)) if how.tries > 1 else ()
+    return tuple(sorted({*sigmas, *judging}))
 
 
 def _contrast(model: Denoisers, x0: Tensor, how: ContrastSettings, noise: Noise, on_step: OnStep | None) -> Contrast:
-    levels = levels_of_contrast(model, how)
+    levels = levels_of_contrast(model, x0, how)
     shared: dict[str, Any] = {"noise": noise, "draws": how.draws, "statistic": how.statistic, "on_step": on_step}
     if how.is_purist:
         source, target = model.denoiser("source", how.guidance), model.denoiser("target", how.guidance)
@@ -136,21 +148,21 @@ def _contrast(model: Denoisers, x0: Tensor, how: ContrastSettings, noise: Noise,
     return contrast(pair, x0, model.process, levels[-1], sure=how.sure, chunk=model.chunk, **shared)
 
 
-def _kinds(model: Denoisers, found: Contrast, how: ContrastSettings) -> tuple[str, ...]:
+def _kinds(model: Denoisers, x0: Tensor, found: Contrast, how: ContrastSettings) -> tuple[str, ...]:
     if how.kind != "auto":
         return (how.kind,) * len(found.heatmap)
     if how.is_purist:  # finished latents are not in units of the noise, and disagree in details
         return tuple("area" if wide else "object" for wide in is_wide(found.heatmap))
-    signal, _ = model.process.scales(levels_of_contrast(model, how)[-1])
-    return kinds_of(found, signal)
+    signal, _ = model.process.scales(levels_of_contrast(model, x0, how)[-1])
+    return kinds_of(found, gain_of(model, x0) * signal)
 
 
 def _draft(
     model: Denoisers, x0: Tensor, how: ContrastSettings, draws: Draws, on_step: OnStep | None
 ) -> tuple[Tensor, ...]:
     """Of each image its best draft [B, C, ...], and the heatmap [B, ...] of the two texts on it."""
-    levels, pair = _levels_of_draft(model), model.denoiser_pair("source", "target")
-    source, target = model.denoiser("source"), _guided(model, DecodingSettings(guidance=how.guidance))
+    levels, pair, gain = _levels_of_draft(model, x0), model.denoiser_pair("source", "target"), gain_of(model, x0)
+    source, target = model.denoiser("source"), _guided(model, gain, DecodingSettings(guidance=how.guidance))
     judged = 1 if how.drafts > 1 else 0
     count = as_one(_going_on(on_step, how.draws), how.drafts * (len(levels) - 1 + how.draws + judged))
     every = replace(how, sure=1.0)
@@ -163,7 +175,7 @@ def _draft(
     def score(found: tuple[Tensor, ...]) -> Tensor:
         made, heatmap = found
         mask = threshold(heatmap)[:, None].to(made)
-        return likeness(pair, torch.lerp(x0, made, mask), mask, model.process, draws.judging, on_step=count)
+        return likeness(pair, torch.lerp(x0, made, mask), mask, model.process, draws.judging, gain=gain, on_step=count)
 
     return best(how.drafts, attempt, score) if judged else attempt(0)
 
@@ -175,20 +187,20 @@ def _going_on(on_step: OnStep | None, done: int) -> OnStep | None:
 
 def _entry(model: Levels, trajectory: Trajectory) -> int:
     """The noisiest of the levels that a draft can go on from."""
-    highest = model.process.sigma_at(ENTRY)
+    highest = sigma_at(model.process, ENTRY, gain_of(model, trajectory.clean))
     return max(1, sum(sigma <= highest for sigma in trajectory.sigmas) - 1)
 
 
-def _levels_of_draft(model: Levels) -> tuple[float, ...]:
-    levels = levels_up_to(DRAFT_STRENGTH, model.sigmas(DRAFT_STEPS))
+def _levels_of_draft(model: Levels, x0: Tensor) -> tuple[float, ...]:
+    levels = levels_up_to(DRAFT_STRENGTH, schedule(model.process, DRAFT_STEPS, gain_of(model, x0)))
     return levels[:1] + levels[2:]
 
 
-def _guided(model: Denoisers, how: DecodingSettings) -> Denoise:
+def _guided(model: Denoisers, gain: float, how: DecodingSettings) -> Denoise:
     """The target text, followed more strongly where there is more noise than ``how.guided_above``."""
     guided, plain = model.denoiser("target", how.guidance), model.denoiser("target")
 
     def denoise(x: Tensor, sigma: float) -> Tensor:
-        return (guided if noise_ratio(model.process, sigma) > how.guided_above else plain)(x, sigma)
+        return (guided if noise_ratio(model.process, sigma) > gain * how.guided_above else plain)(x, sigma)
 
     return denoise

@@ -6,10 +6,11 @@ from typing import Any
 
 from comfy.samplers import SCHEDULER_NAMES
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
 from ..diffedit_core.hosts.comfyui.latents import VaeLatent
-from ..diffedit_core.hosts.comfyui.noise import SCHEDULER
+from ..diffedit_core.hosts.comfyui.noise import AUTO
 from ..diffedit_core.hosts.comfyui.stages import invert_picture
 from ..diffedit_core.settings import InversionSettings
 from .display import show_text
@@ -37,9 +38,10 @@ class DDIMInvert(io.ComfyNode):
                 supported(
                     io.Combo.Input,
                     "scheduler",
-                    options=list(SCHEDULER_NAMES),
-                    default=SCHEDULER,
-                    tooltip="Which noise levels the steps take. ddim_uniform uses DDIM's own.",
+                    options=[AUTO, *SCHEDULER_NAMES],
+                    default=AUTO,
+                    tooltip="Which noise levels the steps take. auto: DDIM's own, with as much noise on one model "
+                    "as on another.",
                     advanced=True,
                 ),
                 supported(
@@ -51,6 +53,12 @@ class DDIMInvert(io.ComfyNode):
                 ),
                 io.Conditioning.Input(
                     "negative", optional=True, tooltip="Only needed if guidance is not 1. Usually the empty text."
+                ),
+                io.Sigmas.Input(
+                    "sigmas",
+                    optional=True,
+                    tooltip="Noise levels from a scheduler node, such as Flux2Scheduler, instead of steps and "
+                    "scheduler. Strength takes the lower part of them.",
                 ),
             ],
             outputs=[
@@ -73,11 +81,12 @@ class DDIMInvert(io.ComfyNode):
     @classmethod
     def execute(
         cls, *, model: Any, latent: VaeLatent, conditioning: Conditioning, scheduler: str, check: bool,
-        negative: Conditioning | None = None, **inversion: Any,
+        negative: Conditioning | None = None, sigmas: Tensor | None = None, **inversion: Any,
     ) -> io.NodeOutput:  # fmt: skip
         how = InversionSettings(**inversion)
+        more = {"negative": negative, "sigmas": sigmas}
         trajectory, noisiest, error = invert_picture(
-            model, latent, conditioning, how=how, scheduler=scheduler, check=check, negative=negative
+            model, latent, conditioning, how=how, scheduler=scheduler, check=check, **more
         )
         ui = show_text(cls, f"round trip error {error:.2%}") if check else None
         return io.NodeOutput(trajectory, noisiest, error, ui=ui)

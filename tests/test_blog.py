@@ -20,6 +20,7 @@ from diffedit_core.decoding import decode, source
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import Trajectory
 from diffedit_core.masks import threshold
+from diffedit_core.strength import schedule
 
 SOURCE, TARGET, GUIDANCE = "a horse image", "a zebra image", 7.5
 LATENT = standard_normal(1, 4, 16, 16, dtype=torch.float32)
@@ -79,7 +80,10 @@ def test_the_fast_mask_is_the_blogs(pipe):
     binary = blog.mask(blog.clean_in_one_shot, draws=20)
     blurred = cv2.GaussianBlur(binary * 255, (3, 3), 1) > 0
 
-    sigma, both = host.sigmas(50)[25], host.bind({"source": SOURCE, "target": TARGET}).denoiser_pair("source", "target")
+    sigma, both = (
+        schedule(host.process, 50)[25],
+        host.bind({"source": SOURCE, "target": TARGET}).denoiser_pair("source", "target"),
+    )
     heatmap = contrast(both, LATENT, host.process, sigma, noise=noise, draws=20).heatmap
     assert np.array_equal(threshold(heatmap, "zscore")[0].numpy(), binary)
     assert np.array_equal(threshold(heatmap, "fast")[0].numpy(), blurred)
@@ -94,7 +98,7 @@ def test_the_purist_mask_is_the_blogs(pipe):
         model.denoiser("target", GUIDANCE),
         LATENT,
         host.process,
-        host.sigmas(10)[:6],
+        schedule(host.process, 10)[:6],
         noise=noise,
         draws=3,
     ).heatmap
@@ -114,7 +118,7 @@ def test_the_source_background_is_the_blogs_decoding(pipe):
         under_target = blog.scheduler.step(blog.predicted(latents, t, TARGET), t, latents).prev_sample
         latents = mask * under_target + (1 - mask) * under_source
 
-    sigmas = host.sigmas(10)[:6]
+    sigmas = schedule(host.process, 10)[:6]
     start = host.process.add(LATENT, NOISES[:1], sigmas[-1])
     trajectory = Trajectory(start.expand(6, 1, 4, 16, 16), sigmas)  # the blog starts from noise, not from an inversion
     ours = decode(model.denoiser("target", GUIDANCE), mask, source(trajectory, model.denoiser("source", GUIDANCE)))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from worlds import DIFFUSION, FLOW, Gaussian, standard_normal
 
-from diffedit_core.denoiser import Diffusion, Flow, check_strength, direction, levels_up_to, renoise
+from diffedit_core.denoiser import Diffusion, direction, renoise
 from diffedit_core.solvers import step
 
 
@@ -62,36 +62,9 @@ def test_fresh_noise_brings_a_latent_to_what_the_process_has_at_the_noisier_leve
     torch.testing.assert_close(noises, process.add(zero, one, high).square())
 
 
-def test_strength_runs_through_the_diffusion_table_and_between_its_levels():
-    table = DIFFUSION.table
-    assert DIFFUSION.sigma_at(1.0) == pytest.approx(table[-1])
-    assert DIFFUSION.sigma_at(300 / 999) == pytest.approx(table[300])
-    assert table[499] < DIFFUSION.sigma_at(0.5) < table[500]  # 0.5 * 999 = 499.5
-    assert DIFFUSION.sigma_at(0.5) == pytest.approx(math.sqrt(table[499] * table[500]))
-
-
-@pytest.mark.parametrize("shift", [1.0, 3.0])
-def test_strength_of_a_flow_model_is_shifted_as_the_model_was_trained(shift):
-    process = Flow(shift)
-    assert process.sigma_at(1.0) == 1
-    assert process.sigma_at(0.5) == pytest.approx(shift / (1 + shift))
-    assert process.sigma_at(0.2) < process.sigma_at(0.4) < process.sigma_at(0.9)
-
-
-@pytest.mark.parametrize("strength", [0.0, -0.1, 1.01, math.nan])
-def test_a_strength_that_is_none_is_an_error_with_the_number(strength):
-    for use in (check_strength, DIFFUSION.sigma_at, FLOW.sigma_at, lambda s: levels_up_to(s, (0.0, 1.0, 2.0))):
-        with pytest.raises(ValueError, match=f"strength is {strength}; it must be above 0"):
-            use(strength)
-
-
-def test_levels_up_to_takes_the_share_of_the_steps_that_strength_says():
-    full = tuple(float(i) for i in range(11))
-    assert levels_up_to(1.0, full) == full
-    assert levels_up_to(0.7, full) == full[:8]  # 0.7 * 10 is 7.000000000000001 or 6.99...: never 6
-    assert levels_up_to(0.01, full) == (0.0, 1.0)  # at least one step
-    for tenths in range(1, 11):
-        assert len(levels_up_to(tenths / 10, full)) == tenths + 1
+def test_no_process_goes_past_the_noisiest_level_that_the_model_knows():
+    assert DIFFUSION.at_ratio(1e6) == DIFFUSION.table[-1]
+    assert FLOW.at_ratio(1e6) == pytest.approx(1, abs=1e-5) and FLOW.at_ratio(1e6) < 1
 
 
 def test_the_worlds_of_these_tests_solve_their_own_flow():

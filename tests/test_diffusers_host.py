@@ -172,20 +172,6 @@ def test_the_nearest_timestep_in_log_sigma(host):
     assert host.network.timestep(middle * 0.9999) == 500 and host.network.timestep(middle * 1.0001) == 501
 
 
-def test_levels_start_at_0_and_climb(host):
-    for steps in (1, 2, 50, 999):
-        sigmas = host.sigmas(steps)
-        assert sigmas[0] == 0 and len(sigmas) == steps + 1 and list(sigmas) == sorted(set(sigmas))
-
-
-def test_step_counts_that_the_schedule_cannot_do_are_an_error(host):
-    for steps in (0, 1001):
-        with pytest.raises(ValueError, match=f"steps is {steps}; it must be from 1 to 1000"):
-            host.sigmas(steps)
-    with pytest.raises(ValueError, match="steps is 1000; this model's schedule has no more than 999 steps"):
-        host.sigmas(1000)  # Stable Diffusion's schedules leave out the first of their 1000 levels
-
-
 def test_a_picture_becomes_the_mode_of_its_latent(pipe, host):
     picture = torch.rand(1, 32, 48, 3, generator=torch.Generator().manual_seed(0))
     latent = host.encode(picture)
@@ -230,15 +216,14 @@ def test_zero_terminal_snr_is_finite_to_the_top(pipe):
         "prediction_type": "v_prediction",
     }
     host = DiffusersHost(without_levels(pipe, **changes))
-    sigmas = host.sigmas(10)
-    assert 4000 < sigmas[-1] < 5000
-    assert under(host, "a cat")(LATENT * sigmas[-1], sigmas[-1]).isfinite().all()
+    top = host.process.at_ratio(1e9)
+    assert 4000 < top < 5000
+    assert under(host, "a cat")(LATENT * top, top).isfinite().all()
 
 
 def test_the_host_leaves_the_pipelines_scheduler_as_it_was(pipe):
     pipe.scheduler.set_timesteps(7)
-    host = DiffusersHost(pipe)
-    host.sigmas(20)
+    DiffusersHost(pipe)
     assert len(pipe.scheduler.timesteps) == 7
 
 

@@ -15,7 +15,6 @@ from diffedit_core.choosing import STRENGTHS, decode_best
 from diffedit_core.compositing import paste
 from diffedit_core.contrast import STATISTICS, contrast, purist_contrast
 from diffedit_core.decoding import BACKGROUNDS
-from diffedit_core.denoiser import levels_up_to
 from diffedit_core.draws import Draws, paired_noise, seeded_noise
 from diffedit_core.greys import GREYS
 from diffedit_core.hosts.diffusers import DiffusersHost
@@ -27,6 +26,7 @@ from diffedit_core.seams import fit_seam
 from diffedit_core.settings import FASTDIFFEDIT, ContrastSettings, CutSettings, DecodingSettings, InversionSettings
 from diffedit_core.solvers import SOLVERS
 from diffedit_core.stages import Look
+from diffedit_core.strength import levels_up_to, schedule, sigma_at
 
 TEXTS = ("a bowl of fruits", "a bowl of pears")
 QUICK = MaskSettings(contrast=ContrastSettings(draws=2, kind="object"))  # by itself a random network is never sure
@@ -144,7 +144,7 @@ def test_every_setting_of_the_edit_reaches_its_place(host, picture, background, 
     result = edit(host, picture, Edit(*TEXTS, negative, mask=mask), inversion=inversion, how=how, seed=9)
 
     model = host.bind({**Edit(*TEXTS, negative).texts, "inversion": inversion})
-    x0, sigmas = host.encode(picture), levels_up_to(0.75, host.sigmas(4))
+    x0, sigmas = host.encode(picture), levels_up_to(0.75, schedule(host.process, 4))
     trajectory = invert(model.denoiser("inversion", 1.5), x0, host.process, sigmas, iterations=1)
     outside = {
         "retrace": decoding.retrace(trajectory),
@@ -185,7 +185,7 @@ def test_every_setting_of_the_contrast_reaches_its_place(host, picture, settings
     picture = picture[:, :48, :64]
     how = finding(draws=4, strength=0.7, refinement=Refinement(), **settings)
     mask, seen = find_mask(host, picture, Edit(*TEXTS), how=how, seed=3)
-    x0, sigma = host.encode(picture), host.process.sigma_at(0.7)
+    x0, sigma = host.encode(picture), sigma_at(host.process, 0.7)
     pair = host.bind(Edit(*TEXTS).texts).denoiser_pair("source", "target")
     by_name = {"statistic": settings.get("statistic", "signed"), "draws": 2 if "sure" in settings else 4}
     by_hand = contrast(pair, x0, host.process, sigma, noise=noise, **by_name)
@@ -206,7 +206,7 @@ def test_every_setting_of_the_purist_contrast_reaches_its_place(host, picture):
     source, target = model.denoiser("source", 3.0), model.denoiser("target", 3.0)
     noise = {"noise": paired_noise(seeded_noise(3)), "draws": 2}
     by_hand = purist_contrast(
-        source, target, host.encode(picture), host.process, host.sigmas(4)[:3], statistic="mean_abs", **noise
+        source, target, host.encode(picture), host.process, schedule(host.process, 4)[:3], statistic="mean_abs", **noise
     )
     assert torch.equal(seen.heatmap, by_hand.heatmap) and torch.equal(seen.agreement, by_hand.agreement)
 
@@ -218,11 +218,11 @@ def test_fast_edit_is_its_own_mask_and_plain_inpainting(host, picture):
     model = host.bind(Edit(*TEXTS).texts)
     x0, noise = host.encode(picture), seeded_noise(5)
     pair = model.denoiser_pair("source", "target")
-    heatmap = contrast(pair, x0, host.process, host.process.sigma_at(0.5), noise=noise, draws=20).heatmap
+    heatmap = contrast(pair, x0, host.process, sigma_at(host.process, 0.5), noise=noise, draws=20).heatmap
     assert torch.equal(seen_in(result).heatmap, heatmap)
     mask = (fit(threshold(heatmap, "fast"), (48, 64)) > 0.5).float()
     assert torch.equal(result.mask, mask)
-    outside = decoding.noised(x0, host.sigmas(20)[:15], host.process, noise)
+    outside = decoding.noised(x0, schedule(host.process, 20)[:15], host.process, noise)
     latent = decoding.decode(model.denoiser("target", 7.5), cells(mask, (6, 8), soft=False)[:, None], outside)
     assert torch.equal(result.picture, paste(picture, host.decode(latent), mask, 1.0))
 
@@ -268,16 +268,9 @@ def test_what_is_added_is_drafted_without_an_inversion(host, picture):
     assert seen_in(result).kinds == ("addition",) and stages == ["mask", "decode"]
     assert torch.equal(result.picture[result.mask == 0], picture[result.mask == 0])
     assert not torch.equal(result.picture, picture)
-    sigmas = host.sigmas(10)[2:10]
+    sigmas = schedule(host.process, 10)[2:10]
     a_draft = 2 * len(sigmas) + sum(sigma > 0.6 for sigma in sigmas) + 2 * 2 + 2
     assert host.evaluations - before == 2 * 2 + 2 * a_draft + 2 + 1  # and down from the second of 3 levels
-
-
-def test_a_schedule_that_cannot_be_is_refused_before_the_work(host, picture):
-    before = host.evaluations
-    with pytest.raises(ValueError, match="steps is 1000; this model's schedule has no more than 999 steps"):
-        edit(host, picture, Edit(*TEXTS), how=replace(FEW, inversion=InversionSettings(steps=1000)))
-    assert host.evaluations == before
 
 
 def test_find_mask_is_the_edits_first_step(host, picture):

@@ -13,7 +13,6 @@ from pipelines import random_pipeline
 from worlds import standard_normal
 
 from diffedit_core import Edit, edit, find_mask
-from diffedit_core.denoiser import Flow
 from diffedit_core.focus import Focus
 from diffedit_core.host import seeing
 from diffedit_core.hosts.diffusers import DiffusersHost
@@ -29,6 +28,7 @@ from diffedit_core.settings import (
     MaskSettings,
 )
 from diffedit_core.solvers import step
+from diffedit_core.strength import schedule
 
 TEXT, OTHER = "a bowl of apples", "a bowl of pears"
 STEPS, SCALE = 8, 0.7
@@ -97,7 +97,7 @@ def test_the_way_down_is_the_pipelines_own(hosts, name, guidance):
     """From after the first step. diffusers keeps latents at the variance of the data, and ends at its lowest level."""
     host = hosts(name)
     theirs = unet_latents(name, host.pipe, host, guidance)
-    falling = [*reversed(host.sigmas(STEPS)[1:]), host.process.table[0]][1:]
+    falling = [*reversed(schedule(host.process, STEPS)[1:]), host.process.table[0]][1:]
     mask = HOLE if "inpainting" in name else None
     denoise = seeing(host.bind({"target": TEXT}), PICTURE, mask).denoiser("target", guidance)
     x = theirs[0] * math.sqrt(1 + falling[0] ** 2)
@@ -111,7 +111,7 @@ def test_v_prediction_of_sdxl_is_the_pipelines_own():
     pipe = families.sdxl(prediction_type="v_prediction")
     host = DiffusersHost(pipe)
     theirs = unet_latents("sdxl", pipe, host, 1.0)
-    falling = [*reversed(host.sigmas(STEPS)[1:])]
+    falling = [*reversed(schedule(host.process, STEPS)[1:])]
     denoise, z = host.bind({"target": TEXT}).denoiser("target"), theirs[0]
     x = z * math.sqrt(1 + falling[1] ** 2)
     x = step(x, denoise(x, falling[1]), falling[1], falling[2])
@@ -132,7 +132,7 @@ def test_the_way_down_of_a_flow_is_the_pipelines_own(name, guidance):
         guided |= {} if "distilled" in name else {"negative_prompt": ""}
         packed = latents_of(pipe, **guided, latents=pipe._pack_latents(noise, 1, channels, 16, 16))
         theirs = [pipe._unpack_latents(each, 128, 128, 8) for each in packed]
-    falling = host.sigmas(STEPS)[::-1]
+    falling = pipe.scheduler.sigmas.tolist()
     assert falling[0] == 1 and falling[-1] == 0
     denoise, x = host.bind({"target": TEXT}).denoiser("target", guidance), noise
     for i in range(STEPS):
@@ -205,21 +205,6 @@ def test_sdxl_in_half_precision_keeps_its_autoencoder_in_float32():
     host = DiffusersHost(families.sdxl().to(torch.float16))
     assert host.pipe.unet.dtype == torch.float16 and host.pipe.vae.dtype == torch.float32
     assert DiffusersHost(random_pipeline().to(torch.float16)).pipe.vae.dtype == torch.float16
-
-
-@pytest.mark.parametrize("name", FLOWS)
-def test_a_flows_noise_levels_are_its_schedulers(hosts, name):
-    host = hosts(name)
-    for steps in (1, 2, 28):
-        sigmas = host.sigmas(steps)
-        assert sigmas[0] == 0 and sigmas[-1] == 1 and list(sigmas) == sorted(set(sigmas)) and len(sigmas) == steps + 1
-    for steps in (0, 1001):
-        with pytest.raises(ValueError, match=f"steps is {steps}; it must be from 1 to 1000"):
-            host.sigmas(steps)
-    assert isinstance(host.process, Flow)
-    middle = host.network.scheduler
-    middle.set_timesteps(sigmas=[1.0, 0.5], mu=host.network.mu)
-    assert host.process.sigma_at(0.5) == pytest.approx(float(middle.sigmas[1]), abs=1e-6)
 
 
 def test_an_autoencoder_with_means_and_deviations_is_undone():

@@ -27,15 +27,12 @@ class FlowHost:
 
     def __post_init__(self) -> None:
         self.process = FlowOf(process=self.host.process)
-        self.multiple, self.area = self.host.multiple, self.host.area
+        self.multiple, self.area, self.cell = self.host.multiple, self.host.area, self.host.cell
         self.encode, self.decode = self.host.encode, self.host.decode
 
     @property
     def evaluations(self) -> int:
         return self.host.evaluations
-
-    def sigmas(self, steps: int) -> tuple[float, ...]:
-        return tuple(as_time(sigma) for sigma in self.host.sigmas(steps))
 
     def bind(self, *edits: Any) -> FlowDenoisers:
         return FlowDenoisers(self, self.host.bind(*edits))
@@ -47,7 +44,7 @@ class FlowDenoisers:
     model: Any
 
     def __post_init__(self) -> None:
-        self.process, self.sigmas, self.chunk = self.host.process, self.host.sigmas, self.model.chunk
+        self.process, self.cell, self.chunk = self.host.process, self.host.cell, self.model.chunk
 
     def of(self, *edits: int) -> FlowDenoisers:
         return FlowDenoisers(self.host, self.model.of(*edits))
@@ -141,7 +138,7 @@ def test_it_goes_on_from_a_draft_in_the_same_way(drafted, how):
     edited, same = (
         redraw(
             model,
-            Trajectory(x0[None], levels_of_climb(model, InversionSettings())),
+            Trajectory(x0[None], levels_of_climb(model, x0, InversionSettings())),
             mask,
             how,
             Draws.of(3),

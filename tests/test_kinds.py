@@ -13,6 +13,7 @@ from diffedit_core.kinds import AGREEMENT, FAINT, KINDS, in_words, kinds_of
 from diffedit_core.masks import coarse
 from diffedit_core.settings import ContrastSettings
 from diffedit_core.stages import look
+from diffedit_core.strength import sigma_at
 
 NOISE = seeded_noise(0)
 ONCE = ContrastSettings(drafts=0)
@@ -172,7 +173,7 @@ def looked_at(images, draws=4, sure=0.8, chunk=1, process: NoiseProcess = DIFFUS
         rows.append(len(x))
         return pair(view(NONE), view(SOMEWHERE))(x, sigma)
 
-    sigma = process.sigma_at(0.5)
+    sigma = sigma_at(process, 0.5)
     seen = contrast(
         counting,
         images,
@@ -245,7 +246,7 @@ def test_the_same_agreement_and_kinds_in_a_flow_in_disguise():
     theirs, same_rows = looked_at(BOTH, process=FlowOf())
     torch.testing.assert_close(theirs.agreement, ours.agreement, rtol=0, atol=1e-5)
     assert same_rows == rows
-    signals = [process.scales(process.sigma_at(0.5))[0] for process in (DIFFUSION, FlowOf())]
+    signals = [process.scales(sigma_at(process, 0.5))[0] for process in (DIFFUSION, FlowOf())]
     torch.testing.assert_close(theirs.heatmap * signals[1], ours.heatmap * signals[0], rtol=1e-4, atol=1e-6)
     assert kinds_of(theirs, signals[1]) == kinds_of(ours, signals[0]) == ("object", "addition")
 

@@ -22,6 +22,7 @@ from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import Trajectory, invert, round_trip_error
 from diffedit_core.masks import threshold
 from diffedit_core.solvers import step
+from diffedit_core.strength import schedule
 
 SOURCE, TARGET = "a bowl of fruits", "a bowl of pears"
 LATENT = standard_normal(1, 4, 16, 16, dtype=torch.float32)
@@ -61,26 +62,12 @@ def theirs_at(x, sigma):
 
 def peer_levels(host, steps, strength):
     """Their levels of an edit, ascending, the lowest one the first of the training schedule."""
-    return (host.process.table[0], *host.sigmas(steps)[1 : int(steps * strength) + 1])
+    return (host.process.table[0], *schedule(host.process, steps)[1 : int(steps * strength) + 1])
 
 
 def start_of(host):
     """Their clean latent is our x at their lowest level."""
     return LATENT * math.sqrt(1 + host.process.table[0] ** 2)
-
-
-@pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
-@pytest.mark.parametrize("steps", [1, 7, 20, 50, 999])
-def test_our_levels_are_ddims_levels(spacing, steps):
-    pipe = random_pipeline()
-    pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, timestep_spacing=spacing)
-    pipe.scheduler.set_timesteps(steps)
-    alphas = pipe.scheduler.alphas_cumprod[pipe.scheduler.timesteps.flip(0)].double()
-    sigmas = DiffusersHost(pipe).sigmas(steps)
-    assert sigmas[0] == 0 and len(sigmas) == steps + 1
-    torch.testing.assert_close(
-        torch.tensor(sigmas[1:], dtype=torch.float64), ((1 - alphas) / alphas).sqrt(), rtol=1e-12, atol=0
-    )
 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)
@@ -125,7 +112,7 @@ def test_heatmap_and_mask_are_theirs(both, guidance, ratio):
     finally:
         hook.remove()
     noises = torch.randn(10, 4, 16, 16, generator=torch.Generator().manual_seed(3))  # as they draw it
-    sigma = host.sigmas(50)[25]  # where 25 of 50 steps start
+    sigma = schedule(host.process, 50)[25]  # where 25 of 50 steps start
     heatmap = contrast(both_texts(host), LATENT, host.process, sigma, noise=lambda draw, shape: noises[draw]).heatmap
 
     assert torch.equal(threshold(heatmap, "ratio", ratio), torch.from_numpy(mask).float())

@@ -10,7 +10,6 @@ from diffedit_core.choosing import decode_best
 from diffedit_core.compositing import paste, soften_inwards
 from diffedit_core.contrast import STATISTICS, contrast
 from diffedit_core.decoding import noised, retrace, source
-from diffedit_core.denoiser import levels_up_to
 from diffedit_core.drafting import draft
 from diffedit_core.draws import Draws, paired_noise, seeded_noise
 from diffedit_core.edges import EDGE_SNAPS
@@ -18,6 +17,7 @@ from diffedit_core.inversion import invert
 from diffedit_core.masks import RULES, cells, cover, cut, fit, threshold
 from diffedit_core.refine import Refinement, refine
 from diffedit_core.solvers import SOLVERS
+from diffedit_core.strength import levels_up_to, sigma_at
 
 few = settings(max_examples=40, deadline=None, derandomize=True)
 sizes = st.integers(1, 24)
@@ -315,8 +315,8 @@ def test_levels_up_to_any_strength_are_a_rising_start_of_the_schedule(strength, 
 
 
 @few
-@given(strengths=st.tuples(st.floats(0.001, 1), st.floats(0.001, 1)), shift=st.floats(0.2, 12))
-def test_more_strength_is_more_noise(strengths, shift):
+@given(strengths=st.tuples(st.floats(0.001, 1), st.floats(0.001, 1)), gain=st.floats(1, 12))
+def test_more_strength_is_more_noise(strengths, gain):
     low, high = sorted(strengths)
-    for process in (DIFFUSION, type(FLOW)(shift)):
-        assert 0 < process.sigma_at(low) <= process.sigma_at(high)
+    for process in (DIFFUSION, FLOW):
+        assert 0 < sigma_at(process, low, gain) <= sigma_at(process, high, gain) <= sigma_at(process, high, 2 * gain)

@@ -52,7 +52,7 @@ X0 = 0.04 * standard_normal(3, 3, H, W, dtype=torch.float32)
 X0[1] += spot(6, 1, 0.8).float()  # one of the things that are somewhere is there already
 PICTURES = WorldHost().decode(X0)
 PICTURE = PICTURES[:1]
-LOOK = ContrastSettings(guidance=1.5)
+LOOK = ContrastSettings(guidance=1.5, strength=0.35)
 HOW = EditSettings(
     mask=MaskSettings(LOOK, refinement=Refinement()),
     decoding=DecodingSettings(guidance=1.5, tries=2),

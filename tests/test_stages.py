@@ -13,7 +13,7 @@ from diffedit_core.choosing import decode_best, likeness
 from diffedit_core.compositing import paste
 from diffedit_core.contrast import contrast
 from diffedit_core.decoding import BACKGROUNDS
-from diffedit_core.denoiser import levels_up_to, noise_ratio
+from diffedit_core.denoiser import noise_ratio
 from diffedit_core.drafting import draft
 from diffedit_core.draws import Draws
 from diffedit_core.inversion import Trajectory
@@ -23,6 +23,7 @@ from diffedit_core.run import mask_of
 from diffedit_core.seams import fit_seam
 from diffedit_core.settings import ContrastSettings, CutSettings, DecodingSettings, InversionSettings
 from diffedit_core.stages import Look, climb, levels_of_climb, levels_of_look, levels_of_redraw, look, redraw
+from diffedit_core.strength import levels_up_to, schedule, sigma_at
 
 H = W = 16
 
@@ -90,7 +91,7 @@ def test_what_is_added_is_drafted_and_what_is_there_is_not(flow):
 def test_a_look_by_hand():
     """The contrast on the picture; then drafts, judged inside the masks of the contrasts on them."""
     host = WorldHost()
-    model, x0, sigma = host.bind(ADDING), X0[[EMPTY]], DIFFUSION.sigma_at(0.5)
+    model, x0, sigma = host.bind(ADDING), X0[[EMPTY]], sigma_at(DIFFUSION, 0.5)
     how, asked = replace(LOOK, drafts=3), watched(model)
     seen = look(model, x0, how, DRAWS)
     asked = [x for _, x, _ in asked]
@@ -99,7 +100,7 @@ def test_a_look_by_hand():
     shared = {"noise": DRAWS.contrast(True), "draws": 4, "statistic": "signed"}
     agreement = contrast(both, x0, DIFFUSION, sigma, sure=0.8, **shared).agreement
     assert torch.equal(seen.agreement, agreement) and agreement < 0.75
-    levels = levels_up_to(0.9, host.sigmas(10))
+    levels = levels_up_to(0.9, schedule(host.process, 10))
     levels = (0.0, *levels[2:])  # of next to no noise
     guided, plain = model.denoiser("target", 1.5), model.denoiser("target")
 
@@ -130,7 +131,7 @@ def test_what_a_look_costs(drafts):
     assert host.evaluations == 2 * 2  # two draws that agree
     host.evaluations = 0
     seen = look(host.bind(ADDING), X0[[EMPTY]], how, DRAWS)
-    levels = host.sigmas(10)[2:10]
+    levels = schedule(host.process, 10)[2:10]
     guided = sum(sigma > 0.6 for sigma in levels)
     a_draft = 2 * len(levels) + guided + 4 * 2 + (2 if drafts > 1 else 0)
     assert host.evaluations == 4 * 2 + drafts * a_draft
@@ -182,7 +183,7 @@ def test_a_look_asks_at_no_levels_but_those_it_says(flow, how):
     asked = watched(model)
     look(model, X0, how, DRAWS)
     asked = [sigma for _, _, sigma in asked]
-    said = levels_of_look(host, how)
+    said = levels_of_look(host, X0, how)
     assert said[0] == 0 and list(said) == sorted(set(said))
     assert set(asked) == set(said) - {0}
 
@@ -194,7 +195,7 @@ def test_a_way_down_asks_at_no_levels_but_those_it_says(flow, tries):
     up = climb(model, X0, InversionSettings())
     asked = watched(model)
     redraw(model, up, torch.ones_like(X0[:1, :1]), how, DRAWS)
-    assert {sigma for _, _, sigma in asked} == set(levels_of_redraw(model, up.sigmas, how)) - {0}
+    assert {sigma for _, _, sigma in asked} == set(levels_of_redraw(model, up.clean, up.sigmas, how)) - {0}
 
 
 def test_the_steps_of_a_look_are_counted_through():
@@ -251,12 +252,12 @@ def test_a_draft_that_is_the_picture_is_none(flow, background):
 def test_decoding_goes_on_from_a_draft_over_the_picture_with_fresh_noise(flow, is_inverted):
     """By hand, from the noisiest level that is not above the middle, in one try: drafts were chosen from already."""
     host = WorldHost(flow)
-    model, sigmas = host.bind(ADDING), levels_of_climb(host, InversionSettings())
+    model, sigmas = host.bind(ADDING), levels_of_climb(host, X0, InversionSettings())
     trajectory = climb(model, X0, InversionSettings()) if is_inverted else Trajectory(X0[None], sigmas)
     change, mask = PLACES[[1, 1, 7]].float(), torch.maximum(mask_at(1), mask_at(7))
     mended = redraw(model, trajectory, mask, DECODING, DRAWS, change=change)
 
-    reached = [sigma for sigma in sigmas if sigma <= host.process.sigma_at(0.5)]
+    reached = [sigma for sigma in sigmas if sigma <= sigma_at(host.process, 0.5)]
     below = Trajectory(X0[None], tuple(reached))
     assert len(reached) == 5 + 1
     guided, plain = model.denoiser("target", 1.5), model.denoiser("target")
@@ -281,7 +282,7 @@ def test_decoding_goes_on_from_a_draft_over_the_picture_with_fresh_noise(flow, i
 )
 def test_a_draft_is_entered_at_the_middle_or_at_the_top_of_a_shorter_way(steps, strength, entry):
     host, how = WorldHost(), InversionSettings(steps=steps, strength=strength)
-    model, sigmas = host.bind(ADDING), levels_of_climb(host, how)
+    model, sigmas = host.bind(ADDING), levels_of_climb(host, X0, how)
     asked = watched(model)
     one = replace(DECODING, tries=1, guidance=1.0)
     redraw(model, Trajectory(X0[None], sigmas), EVERYWHERE, one, DRAWS, change=PLACES[[1] * 3].float())
@@ -306,14 +307,14 @@ def test_a_mixed_batch_is_redrawn_as_if_each_were_alone(flow, background):
 @pytest.mark.parametrize("above", [0.0, 0.6, 1.2, 100.0, "a level"])
 def test_guidance_is_on_where_there_is_more_noise_than_that(flow, above):
     host = WorldHost(flow)
-    above = noise_ratio(host.process, host.sigmas(10)[4]) if above == "a level" else above
+    above = noise_ratio(host.process, schedule(host.process, 10)[4]) if above == "a level" else above
     model = host.bind(ADDING)
     asked = watched(model)
-    sigmas = levels_of_climb(host, InversionSettings())
+    sigmas = levels_of_climb(host, X0, InversionSettings())
     one = replace(DECODING, tries=1, background="noised", guided_above=above)
     redraw(model, Trajectory(X0[None], sigmas), EVERYWHERE, one, DRAWS)
     ratios = [noise_ratio(host.process, sigma) for sigma in reversed(sigmas[1:])]
-    torch.testing.assert_close(ratios, list(reversed(WorldHost().sigmas(10)[1:10])))  # on every family
+    torch.testing.assert_close(ratios, list(reversed(schedule(DIFFUSION, 10)[1:10])))  # on every family
     expected = [{"target", "negative"} if ratio > above else {"target"} for ratio in ratios]
     assert [{role for role, _, at in asked if at == sigma} for sigma in reversed(sigmas[1:])] == expected
 
@@ -323,7 +324,7 @@ def test_a_flow_in_disguise_guides_and_mends_alike():
     found = []
     for flow in (False, True):
         model = WorldHost(flow).bind(ADDING)
-        up = Trajectory(X0[None], levels_of_climb(model.host, InversionSettings()))
+        up = Trajectory(X0[None], levels_of_climb(model.host, X0, InversionSettings()))
         changes = torch.stack([PLACES[1], 0 * PLACES[1], PLACES[7]]).float()
         masks, how = torch.cat([mask_at(1), mask_at(4), mask_at(7)]), replace(DECODING, background="noised")
         found.append(redraw(model, up, masks, how, DRAWS, change=changes))
@@ -363,7 +364,7 @@ def test_what_an_addition_costs():
     assert stages["decode"] == [(i, 5) for i in range(1, 6)]
     everything = host.evaluations
     look(host.bind(ADDING), X0[[EMPTY]], LOOK, Draws.of(3))
-    guided = sum(sigma > 0.6 for sigma in host.sigmas(10)[1:6])
+    guided = sum(sigma > 0.6 for sigma in schedule(host.process, 10)[1:6])
     assert everything - (host.evaluations - everything) == 5 + guided
 
 

@@ -106,12 +106,9 @@ class AsFlow:
 
 @dataclass(frozen=True)
 class FlowOf(Flow):
-    """A process of diffusion as a flow: the same strength is the same ratio of noise to picture."""
+    """A process of diffusion as a flow."""
 
     process: NoiseProcess = DIFFUSION
-
-    def sigma_at(self, strength: float) -> float:
-        return self.at_ratio(self.process.sigma_at(strength))
 
     def same_input(self, x: Tensor, sigma: float, sigma_next: float) -> Tensor:
         above, below = sigma_next / (1 - sigma_next), sigma / (1 - sigma)
@@ -128,17 +125,13 @@ class WorldHost:
 
     is_flow: bool = False
     multiple: int = CELL
+    cell: int = CELL
     area: int = (16 * CELL) ** 2
     evaluations: int = 0
 
     @property
     def process(self) -> NoiseProcess:
         return FlowOf() if self.is_flow else DIFFUSION
-
-    def sigmas(self, steps: int) -> tuple[float, ...]:
-        """As a scheduler with "leading" steps: all but the first tenth of the way to pure noise."""
-        ratios = [DIFFUSION.sigma_at((i + 0.1) / steps) for i in range(steps)]
-        return (0.0, *(self.process.at_ratio(ratio) for ratio in ratios))
 
     def encode(self, picture: Tensor) -> Tensor:
         return F.avg_pool2d(picture.movedim(-1, 1), CELL) * 2 - 1
@@ -159,7 +152,7 @@ class WorldModel:
     chunk: int = 1
 
     def __post_init__(self) -> None:
-        self.process, self.sigmas = self.host.process, self.host.sigmas
+        self.process, self.cell = self.host.process, self.host.cell
 
     def of(self, *edits: int) -> WorldModel:
         return replace(self, chosen=edits)

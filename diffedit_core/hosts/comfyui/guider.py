@@ -124,8 +124,9 @@ class LoopDenoisers:
     batch: int  # images
     chunk: int  # noise draws that fit into memory together
 
-    def sigmas(self, steps: int) -> tuple[float, ...]:
-        return self.process.sigmas(steps)
+    @property
+    def cell(self) -> int:
+        return self.process.cell
 
     def in_model_units(self, samples: Tensor) -> Tensor:
         """A latent in the autoencoder's units."""

@@ -1,4 +1,4 @@
-"""ComfyUI's model_sampling as a noise process, and its schedulers as rising noise levels."""
+"""ComfyUI's model_sampling as a noise process, and its schedules as rising noise levels."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from comfy import model_sampling
 from comfy.samplers import calculate_sigmas
 from torch import Tensor
 
-from ...denoiser import check_strength
-
-SCHEDULER = "ddim_uniform"
-"""DDIM's own levels: timesteps 1, 1 + k, 1 + 2k, ..., which diffusers calls leading with an offset of 1."""
+AUTO = "auto"
+"""The schedule that means the same on every family: DDIM's own levels, as ratios of noise to picture."""
 
 PURE_NOISE = 1 - 1e-4
 """Above this level a flow latent holds nothing of the picture."""
@@ -24,10 +22,10 @@ class SamplingProcess:
     """The noise that a MODEL was trained on, as its model_sampling tells it."""
 
     sampling: Any
-    scheduler: str = SCHEDULER
+    cell: int = 8  # pixels along each side of a cell of the model's latents
 
     @classmethod
-    def of(cls, model: Any, scheduler: str = SCHEDULER) -> SamplingProcess:
+    def of(cls, model: Any, cell: int = 8) -> SamplingProcess:
         """Refuses a model that does not go from picture to noise along a line in sigma."""
         sampling = model.get_model_object("model_sampling")
         known = (model_sampling.EPS, model_sampling.CONST, model_sampling.COSMOS_RFLOW)
@@ -39,7 +37,7 @@ class SamplingProcess:
                 f"this model's noise ({kinds}) is not supported; "
                 "use an eps, v-prediction or flow model, such as SD1.x, SDXL, SD3, Flux or Wan"
             )
-        return cls(sampling, scheduler)
+        return cls(sampling, cell)
 
     @property
     def process(self) -> SamplingProcess:
@@ -54,10 +52,9 @@ class SamplingProcess:
         """What two models must share for one to read the other's noisy latents."""
         return "flow" if self.is_flow else "diffusion"
 
-    def sigmas(self, steps: int) -> tuple[float, ...]:
-        """[steps + 1], ascending from the picture. ddim_uniform may return extra, noisier levels; they are dropped."""
-        falling = calculate_sigmas(self.sampling, self.scheduler, steps)
-        return tuple(falling.flip(0)[: steps + 1].tolist())
+    def schedule(self, scheduler: str, steps: int) -> tuple[float, ...]:
+        """By one of ComfyUI's: [steps + 1], ascending. ddim_uniform may return extra, noisier levels; they go."""
+        return rising(calculate_sigmas(self.sampling, scheduler, steps))[: steps + 1]
 
     def add(self, x0: Tensor, noise: Tensor, sigma: float) -> Tensor:
         return self.sampling.noise_scaling(torch.tensor(sigma, device=x0.device), noise.expand_as(x0), x0)
@@ -68,13 +65,10 @@ class SamplingProcess:
         return float(self.add(one, zero, sigma)), float(self.add(zero, one, sigma))
 
     def at_ratio(self, ratio: float) -> float:
-        if not self.is_flow:
-            return ratio
-        picture, noise = self.scales(0.5)  # a flow may scale its noise
-        return ratio / (noise / picture + ratio)
-
-    def sigma_at(self, strength: float) -> float:
-        sigma = float(self.sampling.percent_to_sigma(1 - check_strength(strength)))
+        sigma = ratio
+        if self.is_flow:
+            picture, noise = self.scales(0.5)  # a flow may scale its noise
+            sigma = ratio / (noise / picture + ratio)
         return min(sigma, float(self.sampling.sigma_max))
 
     def same_input(self, x: Tensor, sigma: float, sigma_next: float) -> Tensor:
@@ -88,10 +82,15 @@ class SamplingProcess:
         """What a sampler that adds no noise scales back to x."""
         return self.sampling.inverse_noise_scaling(torch.tensor(sigma, device=x.device), x)
 
-    def check_invertible(self, levels: tuple[float, ...], steps: int) -> None:
+    def check_invertible(self, levels: tuple[float, ...]) -> None:
         """The inverse of a flow model's last level would divide by 0."""
         if self.is_flow and levels[-1] > PURE_NOISE:
             raise ValueError(
                 f"this strength takes the flow model to sigma {levels[-1]:.4f}, where nothing of the picture is left; "
-                f"use a strength below {1 - 0.5 / steps:.3g}"
+                f"use a strength of {1 - 1 / (len(levels) - 1):.3g} at most, or the scheduler {AUTO!r}"
             )
+
+
+def rising(sigmas: Tensor) -> tuple[float, ...]:
+    """SIGMAS, which fall, as levels that ascend from the picture."""
+    return tuple(sorted({0.0, *sigmas.double().tolist()}))

@@ -87,14 +87,14 @@ def _drawn(
             'connect the source conditioning, or use background "retrace"'
         )
     how = how if edit.guidance is None else replace(how, guidance=edit.guidance)
-    samples, process = inverted.picture["samples"], SamplingProcess.of(model)
+    samples, process = inverted.picture["samples"], SamplingProcess.of(model, inverted.pixels)
     _check_draft(edit, samples)
 
     def loop(bound: LoopDenoisers, x0: Tensor, on_step: OnStep) -> Tensor:
         change, here = _change(bound, edit, samples, x0), plane.to(x0.device)
         return stages.redraw(bound, inverted.above(x0), here, how, Draws.of(seed), on_step, change=change)
 
-    levels = stages.levels_of_redraw(process, inverted.sigmas, how)
+    levels = stages.levels_of_redraw(process, samples, inverted.sigmas, how)
     source = edit.negative if edit.source is None else edit.source
     texts = connected({"target": edit.target, "negative": edit.negative, "source": source})
     edited = to_vae_units(model, run(model, samples, texts, process, levels, loop, seed=seed))

@@ -18,9 +18,10 @@ from ...host import Role
 from ...inversion import Trajectory, round_trip_error
 from ...masks import fit, spared, warn_if_unlikely
 from ...settings import ContrastSettings, CutSettings, InversionSettings, MaskSettings
+from ...strength import levels_up_to
 from .guider import Conditioning, LoopDenoisers, connected, run
 from .latents import VaeLatent, cell_pixels, family_of, samples_of, to_vae_units, with_samples
-from .noise import SCHEDULER, SamplingProcess
+from .noise import AUTO, SamplingProcess, rising
 
 DRAFTED, KINDS = "diffedit_drafted", "diffedit_kinds"
 """What is noted beside a draft: which images of the batch have one, and the kind of each edit."""
@@ -95,13 +96,13 @@ def _look(
     model: Any, samples: Tensor, texts: Mapping[Role, Conditioning | None], how: ContrastSettings, seed: int
 ) -> tuple[stages.Look, Tensor]:
     """With the images that have a draft [B]."""
-    process = SamplingProcess.of(model)
+    process = SamplingProcess.of(model, cell_pixels(model))
 
     def loop(bound: LoopDenoisers, x0: Tensor, on_step: OnStep) -> tuple[stages.Look, Tensor]:
         look = stages.look(bound, x0, how, Draws.of(seed), on_step)
         return look, look.has_draft(x0).to(mm.intermediate_device())
 
-    levels = stages.levels_of_look(process, how)
+    levels = stages.levels_of_look(process, samples, how)
     return run(model, samples, connected(texts), process, levels, loop, draws=how.draws, seed=seed)
 
 
@@ -117,17 +118,18 @@ def invert_picture(
     text: Conditioning,
     *,
     how: InversionSettings,
-    scheduler: str = SCHEDULER,
+    scheduler: str = AUTO,
     check: bool = False,
     negative: Conditioning | None = None,
+    sigmas: Tensor | None = None,
 ) -> tuple[WireTrajectory, VaeLatent, float]:
     """The trajectory, its noisiest level for samplers that add no noise, and the round trip's error (0 unchecked)."""
-    samples, process = samples_of(model, latent), SamplingProcess.of(model, scheduler)
-    levels = stages.levels_of_climb(process, how)
-    process.check_invertible(levels, how.steps)
+    samples, process = samples_of(model, latent), SamplingProcess.of(model, cell_pixels(model))
+    levels = _levels_of_climb(process, samples, how, scheduler, sigmas)
+    process.check_invertible(levels)
 
     def loop(bound: LoopDenoisers, x0: Tensor, on_step: OnStep) -> tuple[Trajectory, float]:
-        trajectory = stages.climb(bound, x0, how, on_step)
+        trajectory = stages.climb(bound, x0, how, on_step, levels=levels)
         denoise = bound.denoiser("inversion", how.guidance)
         return trajectory, float(round_trip_error(denoise, trajectory, on_step).max()) if check else 0.0
 
@@ -138,6 +140,18 @@ def invert_picture(
     picture = with_samples(latent, samples.to(mm.intermediate_device()))
     found = WireTrajectory(picture, noisy, trajectory.sigmas, trajectory.solver, family_of(model), cell_pixels(model))
     return found, with_samples(latent, noisiest), error
+
+
+def _levels_of_climb(
+    process: SamplingProcess, samples: Tensor, how: InversionSettings, scheduler: str, sigmas: Tensor | None
+) -> tuple[float, ...]:
+    """The lower part of the SIGMAS that were given, of the named scheduler's, or of DDIM's own."""
+    if sigmas is None and scheduler == AUTO:
+        return stages.levels_of_climb(process, samples, how)
+    full = process.schedule(scheduler, how.steps) if sigmas is None else rising(sigmas)
+    if len(full) < 2:
+        raise ValueError("the sigmas hold no noise level above 0; connect those of a scheduler node")
+    return levels_up_to(how.strength, full)
 
 
 def drafted(draft: VaeLatent, samples: Tensor | None = None) -> Tensor:

@@ -32,8 +32,9 @@ class BoundTexts:
     def process(self) -> NoiseProcess:
         return self.host.process
 
-    def sigmas(self, steps: int) -> tuple[float, ...]:
-        return self.host.sigmas(steps)
+    @property
+    def cell(self) -> int:
+        return self.host.cell
 
     @property
     def chunk(self) -> int:

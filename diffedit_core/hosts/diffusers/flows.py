@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,39 +18,22 @@ from .networks import Seen
 class FlowTransformer(ABC):
     """A pipeline's transformer under FlowMatchEulerDiscreteScheduler's noise levels."""
 
+    process = Flow()
     guides_itself = False
     needs_picture = False
     fills = False
 
     def __init__(self, pipe: Any, patch: int, cells: int) -> None:
-        from diffusers import FlowMatchEulerDiscreteScheduler
-
         if "shift" not in pipe.scheduler.config:
             name = type(pipe.scheduler).__name__
             raise ValueError(f"{name} has no flow schedule; give the model its FlowMatchEulerDiscreteScheduler")
         self.pipe, self.transformer, self.patch = pipe, pipe.transformer, patch
         self.autoencoder = Autoencoder(pipe.vae)
         self.area = (self.autoencoder.multiple * cells) ** 2
-        self.scheduler: Any = FlowMatchEulerDiscreteScheduler.from_config(pipe.scheduler.config)
-        self.mu = _shift_of(self.scheduler.config, (cells // patch) ** 2)
-        if self.mu is None:
-            self.process = Flow(self.scheduler.config.shift)
-        else:
-            is_exponential = self.scheduler.config.get("time_shift_type", "exponential") == "exponential"
-            self.process = Flow(math.exp(self.mu) if is_exponential else self.mu)
 
     @property
     def dtype(self) -> torch.dtype:
         return self.transformer.dtype
-
-    def sigmas(self, steps: int) -> tuple[float, ...]:
-        """The scheduler's own levels for a picture of the model's size: [steps + 1], ascending from 0."""
-        limit = self.scheduler.config.num_train_timesteps
-        if not 1 <= steps <= limit:
-            raise ValueError(f"steps is {steps}; it must be from 1 to {limit}")
-        even = self._even(steps)
-        self.scheduler.set_timesteps(None if even else steps, sigmas=even, mu=self.mu)
-        return tuple(self.scheduler.sigmas.flip(0).tolist())
 
     def look(self, picture: Tensor, mask: Tensor | None, device: torch.device) -> Seen:
         return {}
@@ -61,10 +42,6 @@ class FlowTransformer(ABC):
         noisy = x.to(embedding[0].dtype)
         times = torch.full((len(x),), sigma, device=x.device, dtype=torch.float32)
         return x - sigma * self._velocity(noisy, times, embedding, guidance).float()
-
-    def _even(self, steps: int) -> list[float] | None:
-        """The levels before they are shifted, where the pipeline does not leave them to the scheduler."""
-        return None
 
     @abstractmethod
     def _velocity(self, x: Tensor, times: Tensor, embedding: Embedding, guidance: float) -> Tensor:
@@ -98,9 +75,6 @@ class Flux(FlowTransformer):
     def embed(self, texts: Sequence[str], device: torch.device) -> Embedding:
         return clip_and_t5(self.pipe, texts, device)
 
-    def _even(self, steps: int) -> list[float]:
-        return np.linspace(1.0, 1 / steps, steps).tolist()
-
     def _velocity(self, x: Tensor, times: Tensor, embedding: Embedding, guidance: float) -> Tensor:
         hidden, pooled = embedding
         (count, channels, height, width), factor = x.shape, self.autoencoder.multiple
@@ -120,15 +94,6 @@ class Flux(FlowTransformer):
 
 TRANSFORMERS = {"SD3Transformer2DModel": SD3, "FluxTransformer2DModel": Flux}
 """By the name of a pipeline's transformer."""
-
-
-def _shift_of(config: Any, tokens: int) -> float | None:
-    """mu of a schedule that shifts with the size of the picture: a straight line between two sizes."""
-    if not config.use_dynamic_shifting:
-        return None
-    low, high = config.get("base_image_seq_len", 256), config.get("max_image_seq_len", 4096)
-    least, most = config.get("base_shift", 0.5), config.get("max_shift", 1.15)
-    return least + (most - least) * (tokens - low) / (high - low)
 
 
 def _check_channels(pipe: Any, channels: int, expected: int) -> None:

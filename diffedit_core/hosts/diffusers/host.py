@@ -73,8 +73,12 @@ class DiffusersHost:
         return self.network.process
 
     @property
+    def cell(self) -> int:
+        return self.network.autoencoder.multiple
+
+    @property
     def multiple(self) -> int:
-        return self.network.autoencoder.multiple * self.network.patch
+        return self.cell * self.network.patch
 
     @property
     def area(self) -> int:
@@ -84,9 +88,6 @@ class DiffusersHost:
     def evaluations(self) -> int:
         """Rows that went through the network, or the filler's."""
         return self._evaluations + (self.filler.evaluations if self.filler else 0)
-
-    def sigmas(self, steps: int) -> tuple[float, ...]:
-        return self.network.sigmas(steps)
 
     def encode(self, picture: Tensor) -> Tensor:
         """[B, H, W, 3] in 0..1 -> the latent's mode, not a sample: [B, C, h, w] float32."""

@@ -38,26 +38,16 @@ class UNet:
         self.sight = _sight(self)
         self.needs_picture = self.sight is not None or self.controlnet is not None
         self.fills = self.sight is not None and self.sight.fills
-        self.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
-        self.prediction = self.scheduler.config.prediction_type
+        scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
+        self.prediction = scheduler.config.prediction_type
         if self.prediction not in ("epsilon", "v_prediction"):
             raise ValueError(f"the model predicts {self.prediction!r}; only epsilon and v_prediction are supported")
-        self.process = Diffusion.from_alphas(self.scheduler.alphas_cumprod)
+        self.process = Diffusion.from_alphas(scheduler.alphas_cumprod)
         self.area = self.autoencoder.multiple**2 * _cells(self.unet.config.sample_size)
 
     @property
     def dtype(self) -> torch.dtype:
         return self.unet.dtype
-
-    def sigmas(self, steps: int) -> tuple[float, ...]:
-        """The full schedule at the scheduler's own timesteps: [steps + 1], ascending from 0."""
-        if not 1 <= steps <= len(self.process.table):
-            raise ValueError(f"steps is {steps}; it must be from 1 to {len(self.process.table)}")
-        self.scheduler.set_timesteps(steps)
-        timesteps = self.scheduler.timesteps.flip(0).tolist()
-        if timesteps[-1] >= len(self.process.table):  # steps_offset shifts all of them past the end
-            raise ValueError(f"steps is {steps}; this model's schedule has no more than {steps - 1} steps")
-        return (0.0, *(self.process.table[t] for t in timesteps))
 
     def embed(self, texts: Sequence[str], device: torch.device) -> Embedding:
         return self.encoder(self.pipe, texts, device)

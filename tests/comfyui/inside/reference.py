@@ -19,11 +19,11 @@ from diffedit_core import stages
 from diffedit_core.choosing import decode_best
 from diffedit_core.contrast import contrast
 from diffedit_core.decoding import retrace
-from diffedit_core.denoiser import levels_up_to
 from diffedit_core.draws import Draws, seeded_noise
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import invert
 from diffedit_core.settings import ContrastSettings, DecodingSettings
+from diffedit_core.strength import levels_up_to, schedule, sigma_at
 from diffedit_core.toybox import model as toybox
 
 SOURCE, TARGET = "a red circle on a wooden table, and a star", "a blue square on a wooden table, and a star"
@@ -54,7 +54,7 @@ def answers(pipe: StableDiffusionPipeline, picture: torch.Tensor) -> dict:
     host = DiffusersHost(pipe)
     model = host.bind({"source": SOURCE, "target": TARGET, "inversion": SOURCE})
     x0 = host.encode(picture)
-    sigmas = levels_up_to(STRENGTH, host.sigmas(STEPS))
+    sigmas = levels_up_to(STRENGTH, schedule(host.process, STEPS))
     trajectory = invert(model.denoiser("inversion"), x0, host.process, sigmas, iterations=1)
     mask = (torch.arange(16) < 8).float().expand(1, 1, 16, 16)
     pair = model.denoiser_pair("source", "target")
@@ -80,7 +80,7 @@ def answers(pipe: StableDiffusionPipeline, picture: torch.Tensor) -> dict:
             pair,
             x0,
             host.process,
-            host.process.sigma_at(0.5),
+            sigma_at(host.process, 0.5),
             noise=seeded_noise(3),
             draws=DRAWS,
         ).heatmap,

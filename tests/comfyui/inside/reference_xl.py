@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 from families import sdxl
 
 from diffedit_core.contrast import contrast
-from diffedit_core.denoiser import levels_up_to
 from diffedit_core.draws import seeded_noise
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import invert
+from diffedit_core.strength import levels_up_to, schedule, sigma_at
 
 TEXTS = {"source": "a bowl of apples", "target": "a bowl of pears", "inversion": "a bowl of apples"}
 
@@ -33,8 +33,8 @@ def main(folder: Path) -> None:
     model = host.bind(TEXTS)
     x0 = host.encode(torch.rand((1, 128, 160, 3), generator=torch.Generator().manual_seed(0)))
     how = {"noise": seeded_noise(3), "draws": 4}
-    sigmas = levels_up_to(0.6, host.sigmas(20))
-    found = contrast(model.denoiser_pair("source", "target"), x0, host.process, host.process.sigma_at(0.5), **how)
+    sigmas = levels_up_to(0.6, schedule(host.process, 20))
+    found = contrast(model.denoiser_pair("source", "target"), x0, host.process, sigma_at(host.process, 0.5), **how)
     reference = {
         "texts": {role: host.embed(text) for role, text in TEXTS.items()},
         "latent": x0,

@@ -26,6 +26,7 @@ contrast = pack("diffedit_core.contrast").contrast
 draws = pack("diffedit_core.draws")
 stages = pack("diffedit_core.stages")
 look = stages.look
+sigma_at = pack("diffedit_core.strength").sigma_at
 noise_ratio = pack("diffedit_core.denoiser").noise_ratio
 settings = pack("diffedit_core.settings")
 solvers = pack("diffedit_core.solvers")
@@ -609,7 +610,7 @@ def test_a_draft_is_gone_on_from_at_lower_levels_only_and_in_one_try():
     draft = add(tiny.model(), latent).draft
     denoise(model, trajectory, left_half(), how=how, draft=draft)
     process = SamplingProcess.of(model)
-    entered = [sigma for sigma in trajectory.sigmas[1:] if sigma <= process.sigma_at(stages.ENTRY)]
+    entered = [sigma for sigma in trajectory.sigmas[1:] if sigma <= sigma_at(process, stages.ENTRY)]
     assert 3 < len(entered) < len(trajectory.sigmas) - 3
     assert rows.seen == [2] * len(entered)
 

@@ -13,8 +13,10 @@ from conftest import pack
 
 SamplingProcess = pack("diffedit_core.hosts.comfyui.noise").SamplingProcess
 denoiser = pack("diffedit_core.denoiser")
-stages = pack("diffedit_core.stages")
-settings = pack("diffedit_core.settings")
+strength = pack("diffedit_core.strength")
+levels_up_to, ratio_at, schedule, sigma_at = (
+    getattr(strength, name) for name in ("levels_up_to", "ratio_at", "schedule", "sigma_at")
+)
 
 
 def made(*bases: type) -> torch.nn.Module:
@@ -27,7 +29,7 @@ FLOW.set_parameters(shift=3.0)
 
 PROCESSES = [
     (DIFFUSION, denoiser.Diffusion(tuple(DIFFUSION.sigmas.double().tolist()))),
-    (FLOW, denoiser.Flow(shift=3.0)),
+    (FLOW, denoiser.Flow()),
 ]
 
 
@@ -44,7 +46,11 @@ def test_noise_is_added_as_the_core_has_it(theirs, ours):
 @pytest.mark.parametrize(("theirs", "ours"), PROCESSES)
 def test_strength_is_the_same_level(theirs, ours):
     for strength in (0.01, 0.25, 0.5, 0.8, 1.0):
-        assert SamplingProcess(theirs).sigma_at(strength) == pytest.approx(ours.sigma_at(strength), rel=1e-4)
+        found = sigma_at(SamplingProcess(theirs), strength)
+        assert found == pytest.approx(sigma_at(ours, strength), rel=1e-4)
+        assert denoiser.noise_ratio(SamplingProcess(theirs), found) == pytest.approx(ratio_at(strength), rel=1e-4)
+    percents = [float(DIFFUSION.percent_to_sigma(1 - strength)) for strength in (0.25, 0.5, 0.8)]
+    assert [ratio_at(strength) for strength in (0.25, 0.5, 0.8)] == pytest.approx(percents, rel=1e-4)
 
 
 @pytest.mark.parametrize(("theirs", "ours"), PROCESSES)
@@ -88,30 +94,29 @@ def test_a_flow_that_scales_its_noise_knows_its_levels_by_their_ratio():
 def test_the_default_schedule_is_diffusers_leading_one_with_an_offset_of_1(steps):
     timesteps = torch.arange(steps) * (1000 // steps) + 1
     expected = (0.0, *DIFFUSION.sigmas[timesteps.clamp_max(999)].tolist())
-    levels = SamplingProcess(DIFFUSION).sigmas(steps)
-    assert levels[:1000] == expected[:1000]  # there is no timestep 1000
+    process = SamplingProcess(DIFFUSION)
+    for levels in (schedule(process, steps), process.schedule("ddim_uniform", steps)):
+        assert levels[: min(steps, 999)] == pytest.approx(expected[: min(steps, 999)], rel=2e-4)
 
 
 @pytest.mark.parametrize("scheduler", comfy.samplers.SCHEDULER_NAMES)
 @pytest.mark.parametrize("process", [DIFFUSION, FLOW])
 def test_every_scheduler_climbs_from_the_picture(process, scheduler):
-    levels = SamplingProcess(process, scheduler).sigmas(10)
+    levels = SamplingProcess(process).schedule(scheduler, 10)
     assert len(levels) in range(9, 12)
     assert levels[0] == 0
     assert all(low < high for low, high in pairwise(levels))
 
 
 def test_a_flow_model_is_not_inverted_to_pure_noise():
-    process = SamplingProcess(FLOW, "simple")
-    pure, last = (
-        stages.levels_of_climb(process, settings.InversionSettings(steps=20, strength=strength))
-        for strength in (1.0, 0.97)
-    )
-    with pytest.raises(ValueError, match=r"strength takes the flow model to sigma 1\.0.*below 0\.975"):
-        process.check_invertible(pure, 20)
-    process.check_invertible(last, 20)
-    assert last[-1] < 1
-    SamplingProcess(DIFFUSION).check_invertible((0.0, float(DIFFUSION.sigma_max)), 20)
+    process = SamplingProcess(FLOW)
+    full = process.schedule("simple", 20)
+    with pytest.raises(ValueError, match=r"strength takes the flow model to sigma 1\.0.*of 0\.95 at most, or .*'auto'"):
+        process.check_invertible(full)
+    process.check_invertible(levels_up_to(0.95, full))
+    assert levels_up_to(0.95, full)[-1] < 1
+    process.check_invertible(schedule(process, 20))  # DDIM's own levels hold something of the picture to the last
+    SamplingProcess(DIFFUSION).check_invertible((0.0, float(DIFFUSION.sigma_max)))
 
 
 def test_inverse_scaling_undoes_what_a_sampler_without_noise_does_first():
