@@ -83,8 +83,7 @@ class DDIMInvert(io.ComfyNode):
         cls, *, model: Any, latent: VaeLatent, conditioning: Conditioning, scheduler: str, check: bool,
         negative: Conditioning | None = None, sigmas: Tensor | None = None, **inversion: Any,
     ) -> io.NodeOutput:  # fmt: skip
-        how = InversionSettings(**inversion)
-        more = {"negative": negative, "sigmas": sigmas}
+        how, more = InversionSettings(**inversion), {"negative": negative, "sigmas": sigmas}
         trajectory, noisiest, error = invert_picture(
             model, latent, conditioning, how=how, scheduler=scheduler, check=check, **more
         )

@@ -824,5 +824,18 @@ def test_a_text_that_is_not_in_force_at_a_drafts_levels_is_an_error():
 
 
 def test_a_flow_model_cannot_start_from_pure_noise():
-    with pytest.raises(ValueError, match="use a strength below"):
+    with pytest.raises(ValueError, match=r"use a strength of 0\.8 at most, or the scheduler 'auto'"):
         climb(tiny.model("sd3"), tiny.latent("sd3"), "sd3", replace(CLIMB, strength=1.0), scheduler="simple")
+
+
+def test_sigmas_from_a_scheduler_node_are_climbed_as_they_are():
+    model, latent = tiny.model("sd3"), tiny.latent("sd3")
+    falling = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "beta", 8)
+    named = climb(model, latent, "sd3", replace(CLIMB, steps=8), scheduler="beta")[0]
+    given = climb(model, latent, "sd3", replace(CLIMB, steps=3), sigmas=falling)[0]
+    assert given.sigmas == named.sigmas and len(given.sigmas) == 5 and given.sigmas[0] == 0  # 0.6 of 8 steps
+    assert torch.equal(given.noisy_model_latents, named.noisy_model_latents)
+    split = climb(model, latent, "sd3", CLIMB, sigmas=falling[2:-1])[0]  # as SplitSigmas cuts them
+    assert split.sigmas[0] == 0 and set(split.sigmas[1:]) < set(given.sigmas) | set(falling.double().tolist())
+    with pytest.raises(ValueError, match="the sigmas hold no noise level above 0; connect those of a scheduler"):
+        climb(model, latent, "sd3", CLIMB, sigmas=torch.zeros(1))

@@ -124,7 +124,7 @@ KNOBS_OF = {
 NO_KNOBS = {  # default, and limits or options
     "seed": (0, 0, 2**64 - 1),
     "value": (0.0, -10.0, 100.0),
-    "scheduler": ("ddim_uniform", list(comfy.samplers.SCHEDULER_NAMES)),
+    "scheduler": ("auto", ["auto", *comfy.samplers.SCHEDULER_NAMES]),
     "check": (False,),
     "guidance": (0.0, 0.0, 30.0),
     "caption": ("",),

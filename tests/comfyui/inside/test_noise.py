@@ -90,13 +90,13 @@ def test_a_flow_that_scales_its_noise_knows_its_levels_by_their_ratio():
         assert process.at_ratio(noise / picture) == pytest.approx(sigma, rel=1e-6)
 
 
-@pytest.mark.parametrize("steps", [1, 7, 30, 50, 1000])
+@pytest.mark.parametrize("steps", [1, 7, 30, 50, 999])
 def test_the_default_schedule_is_diffusers_leading_one_with_an_offset_of_1(steps):
     timesteps = torch.arange(steps) * (1000 // steps) + 1
-    expected = (0.0, *DIFFUSION.sigmas[timesteps.clamp_max(999)].tolist())
+    expected = (0.0, *DIFFUSION.sigmas[timesteps].tolist())
     process = SamplingProcess(DIFFUSION)
     for levels in (schedule(process, steps), process.schedule("ddim_uniform", steps)):
-        assert levels[: min(steps, 999)] == pytest.approx(expected[: min(steps, 999)], rel=2e-4)
+        assert levels == pytest.approx(expected, rel=2e-4)
 
 
 @pytest.mark.parametrize("scheduler", comfy.samplers.SCHEDULER_NAMES)
