@@ -97,9 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(table)
 
 
-def measure(size: str, device: str, repeats: int) -> dict:
+def measure(size: str, device: str, repeats: int, dtype: torch.dtype | None = None) -> dict:
+    """In the size's own dtype, or in another. Memory is measured in its own."""
     with _threads(1 if device == "cpu" else torch.get_num_threads()):
-        pipe = build(SIZES[size], device)
+        pipe = build(SIZES[size], device).to(dtype or SIZES[size].dtype)
         meter = Meter(pipe.unet, pipe.vae, device)
         sides = {name: side(pipe, SIZES[size].pixels) for name, side in SIDES.items()}
         runs: dict[tuple[str, str], list[Cost]] = {}
