@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import comfy.supported_models as supported_models
+import families
+import networks
 import pytest
 import tiny
 import torch
@@ -19,7 +20,7 @@ HOW = settings.ContrastSettings(draws=2, kind="object")
 @pytest.fixture
 def model(monkeypatch):
     """It cannot be asked without depth, so it is none of the families that all tests go through."""
-    monkeypatch.setitem(tiny.FAMILIES, "depth", (supported_models.SD15, {**tiny.UNET, "in_channels": 5}))
+    monkeypatch.setitem(families.FAMILIES, "depth", families.Family("SD15", {**networks.UNET, "in_channels": 5}))
     return tiny.model("depth")
 
 
