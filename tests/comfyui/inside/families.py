@@ -1,4 +1,4 @@
-"""The model families that ComfyUI knows, each as a small network of its own class: a family is one entry in ``FAMILIES``."""
+"""ComfyUI's model families, each as a small network of its own class: a family is one entry in ``FAMILIES``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ComfyUI would read off a checkpoint of each network, made small: a text is ``TEXT_WIDTH`` wide in all of them."""
+"""What ComfyUI would read off a checkpoint of each network, made small. A text is ``TEXT_WIDTH`` wide in all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks in which picture and text are two streams, then one: Flux and what came of it. Sizes as in ``networks``."""
+"""The networks in which picture and text are two streams, then one: Flux and what came of it, made small."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ def test_two_texts_in_one_pass_are_as_each_alone(case):
 
 @each_case
 def test_a_picture_that_was_inverted_comes_back(case):
-    trajectory, noisy, error = case.climb(iterations=3, check=True)
+    _, noisy, error = case.climb(iterations=3, check=True)
     assert noisy["samples"].shape == case.latent["samples"].shape and noisy["samples"].isfinite().all()
     assert error < 0.05 and error < case.climb(check=True)[2] / 5
 
