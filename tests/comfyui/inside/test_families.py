@@ -60,11 +60,11 @@ class Case:
     def latent(self) -> dict[str, Tensor]:
         return tiny.latent(self.name, self.batch)
 
-    def text(self, words: str, **more: Any) -> list:
-        if self.references:
-            beside = [tiny.latent(self.name, seed=8)["samples"]]
-            more |= {"reference_latents": beside, "reference_latents_method": "index"}
-        return tiny.text(words, self.name, **more)
+    def text(self, words: str) -> list:
+        """Of more tokens, the more is said."""
+        beside = [tiny.latent(self.name, seed=8)["samples"]]
+        references = {"reference_latents": beside, "reference_latents_method": "index"} if self.references else {}
+        return tiny.text(words, self.name, tokens=6 + len(words.split()), **references)
 
     def look(self, node: str = "DiffEditMask", target: str = "a dog", **more: Any) -> tuple[Any, ...]:
         texts = {"source": self.text("a cat"), "target": self.text(target)}
@@ -140,8 +140,8 @@ def test_fast_masks_too(case):
 
 @each_case
 def test_two_texts_in_one_pass_are_as_each_alone(case):
-    """The second one is longer, as texts are; and there are two draws in the pass."""
-    texts = {"source": case.text("a cat"), "target": case.text("a dog on a mat", tokens=11)}
+    """With two draws of the noise in the pass."""
+    texts = {"source": case.text("a cat"), "target": case.text("a dog on a mat")}
     process = SamplingProcess.of(case.model)
     sigma = process.sigma_at(0.5)
 
@@ -242,6 +242,12 @@ def test_a_cut_out_is_edited_and_put_back(case):
     pasted, changed = run("PasteBack", **given).args
     assert pasted[changed == 0].equal(shown[changed == 0])
     assert changed[0][here[0] > 0].any() and not pasted.isclose(shown).all()
+
+
+@each_family
+def test_a_model_that_takes_no_depth_map_says_so(case):
+    with pytest.raises(ValueError, match=r"^this model takes no depth map; "):
+        run("DepthModel", model=case.model, depth=torch.rand(1, *case.family.size, 3))
 
 
 @pytest.mark.parametrize("case", [Case(name, 2) for name in FRAMES if name in HERE], ids=str)
