@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 import torch
 from comfyui.installations import installations
+from comfyui.table import rows
 
 # The models here are tiny: one thread is fastest, and it keeps sums in one order.
 torch.set_num_threads(1)
@@ -20,3 +21,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return next((name for name in names if name in nodeid), nodeid)
 
     return ByInstallation(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The model families, as each ComfyUI's own tests reported them: with xdist, from another process."""
+    reports = [report for each in ("passed", "failed") for report in terminalreporter.getreports(each)]
+    said = dict(value for each in reports for name, value in each.user_properties if name == "families")
+    if said:
+        terminalreporter.section("model families")
+        terminalreporter.write("\n".join([*rows(said), ""]))

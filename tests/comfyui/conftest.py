@@ -56,9 +56,17 @@ def object_info(server: Server) -> dict:
     return server.get("/object_info")
 
 
-def run_python(installation: Installation, *arguments: str, seconds: float = 2400, **environment: str) -> str:
+def run_python(installation: Installation, *arguments: str, **environment: str) -> str:
     """What the ComfyUI's own interpreter printed; an assertion with all of it where it failed."""
-    ended = subprocess.run(
+    ended = ran(installation, *arguments, **environment)
+    assert ended.returncode == 0, ended.stdout[-20000:]
+    return ended.stdout
+
+
+def ran(
+    installation: Installation, *arguments: str, seconds: float = 2400, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [str(installation.python), *arguments],
         cwd=installation.folder,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"} | environment,
@@ -68,5 +76,3 @@ def run_python(installation: Installation, *arguments: str, seconds: float = 240
         timeout=seconds,
         check=False,
     )
-    assert ended.returncode == 0, ended.stdout[-20000:]
-    return ended.stdout

@@ -1,13 +1,16 @@
 """The in-process tests, by the interpreter of every ComfyUI: what needs ComfyUI's own classes lives in ``inside/``."""
 
-from conftest import HERE, run_python
+from collections.abc import Callable
+
+from conftest import HERE, ran
 from installations import Installation
+from table import families_in, rows
 
 INSIDE = HERE / "inside"
 
 
-def test_inside_comfyui(installation: Installation) -> None:
-    said = run_python(
+def test_inside_comfyui(installation: Installation, record_property: Callable[[str, object], None]) -> None:
+    ended = ran(
         installation,
         "-m",
         "pytest",
@@ -18,4 +21,18 @@ def test_inside_comfyui(installation: Installation) -> None:
         "no:cacheprovider",
         COMFYUI_PATH=str(installation.folder),
     )
-    assert " passed" in said, said
+    families = families_in(ended.stdout)
+    record_property("families", (installation.name, families))
+    assert ended.returncode == 0 and " passed" in ended.stdout, ended.stdout[-20000:]
+    assert families and all(said.startswith("ran") or said == "not in this version" for said in families.values())
+
+
+def test_the_table_has_a_row_for_each_family_and_a_column_for_each_comfyui():
+    old = families_in("1 passed\nfamily flux: ran, 9 tests\nfamily krea2: not in this version\n")
+    new = families_in("family flux: ran, 9 tests\nfamily krea2: 7 of 9 tests failed\nfamily next: ran, 1 tests\n")
+    assert rows({"Old-0.3": old, "New-0.33": new}) == [
+        "family  Old-0.3              New-0.33",
+        "flux    ran, 9 tests         ran, 9 tests",
+        "krea2   not in this version  7 of 9 tests failed",
+        "next    no word of it        ran, 1 tests",
+    ]

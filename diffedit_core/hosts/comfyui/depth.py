@@ -15,11 +15,9 @@ KEY = "diffedit_depth"
 
 def with_depth(model: Any, depth: Tensor) -> Any:
     """The model, given the depth of the picture that it works on: [B, H, W, 3], bright where something is near."""
-    channels = model.model.model_config.unet_config.get("in_channels")
-    if channels != CHANNELS:
+    if model.model.model_config.unet_config.get("in_channels") != CHANNELS:
         raise ValueError(
-            f"this model takes {channels} channels, and a model for depth {CHANNELS}; "
-            "load one that was trained on depth maps, or use a ControlNet for depth"
+            "this model takes no depth map; load one that was trained on depth maps, or use a ControlNet for depth"
         )
     near = depth[..., :3].float().mean(-1)[:, None]  # [B, 1, H, W]
 

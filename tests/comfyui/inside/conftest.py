@@ -58,6 +58,21 @@ def made_with_diffusers(script: str, folder: Path) -> None:
 load_pack()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A line for each model family, of which the tests outside make their table."""
+    from families import FAMILIES
+
+    ended = [report for each in ("passed", "failed", "error") for report in terminalreporter.getreports(each)]
+    asked = [
+        (name, each.outcome) for each in ended for key, name in getattr(each, "user_properties", ()) if key == "family"
+    ]
+    for name in FAMILIES if asked else ():
+        outcomes = [outcome for family, outcome in asked if family == name]
+        failed = sum(outcome != "passed" for outcome in outcomes)
+        ran = f"{failed} of {len(outcomes)} tests failed" if failed or not outcomes else f"ran, {len(outcomes)} tests"
+        terminalreporter.line(f"family {name}: {ran if FAMILIES[name].made_by else 'not in this version'}")
+
+
 @pytest.fixture(autouse=True)
 def inference():
     """As ComfyUI runs nodes."""

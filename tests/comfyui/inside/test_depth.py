@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import comfy.supported_models as supported_models
+import families
+import networks
 import pytest
 import tiny
 import torch
@@ -19,7 +20,7 @@ HOW = settings.ContrastSettings(draws=2, kind="object")
 @pytest.fixture
 def model(monkeypatch):
     """It cannot be asked without depth, so it is none of the families that all tests go through."""
-    monkeypatch.setitem(tiny.FAMILIES, "depth", (supported_models.SD15, {**tiny.UNET, "in_channels": 5}))
+    monkeypatch.setitem(families.FAMILIES, "depth", families.Family("SD15", {**networks.UNET, "in_channels": 5}))
     return tiny.model("depth")
 
 
@@ -68,5 +69,5 @@ def test_the_model_that_came_in_stays_as_it_was(model):
 
 
 def test_another_model_takes_no_depth():
-    with pytest.raises(ValueError, match=r"this model takes 4 channels, and a model for depth 5"):
+    with pytest.raises(ValueError, match=r"^this model takes no depth map"):
         depth.with_depth(tiny.model(), MAP)

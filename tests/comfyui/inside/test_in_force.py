@@ -12,6 +12,7 @@ import comfy.model_management as mm
 import comfy.model_sampling
 import comfy.samplers
 import comfy.sd
+import networks
 import pytest
 import tiny
 import torch
@@ -55,7 +56,7 @@ def with_lora_hook(model, texts):
 
 
 def with_controlnet(model, texts):
-    config = {k: v for k, v in tiny.UNET.items() if k not in ("out_channels", "transformer_depth_output")}
+    config = {k: v for k, v in networks.UNET.items() if k not in ("out_channels", "transformer_depth_output")}
     inner = comfy.cldm.cldm.ControlNet(**config, hint_channels=3)
     tiny.randomize(inner, 3)
     cpu = torch.device("cpu")
