@@ -41,7 +41,8 @@ FLUX2 = {
     "out_channels": 128,
     "patch_size": 1,
     "vec_in_dim": None,
-    "hidden_size": 64,
+    "hidden_size": 32,  # small, for its text is filled up to 512 tokens
+    "num_heads": 2,
     "axes_dim": [4, 4, 4, 4],
     "theta": 2000,
     "qkv_bias": False,

