@@ -29,7 +29,7 @@ SOUND, SHAPES, ENLARGES, LOOKS, NO_TEXT = (
 )
 REFUSED = {
     "MiniMaxH3": ("MiniMax H3", "it makes picture and sound together, and needs both"),
-    "CogVideoX": ("CogVideoX", "it sees noise in a way that an inversion cannot follow"),
+    "CogVideoX": ("CogVideoX", "its noise is of a kind that is not known here"),
     "StableAudio1": ("Stable Audio", SOUND),
     "StableAudio3": ("Stable Audio 3", SOUND),
     "ACEStep": ("ACE-Step", SOUND),

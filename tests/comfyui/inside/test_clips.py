@@ -288,6 +288,19 @@ def test_masks_are_refined_on_as_many_pictures_as_they_are_of():
         run("MaskRefine", mask=mask[:4], picture=shown)
 
 
+def test_several_cut_outs_of_a_picture_are_no_clip():
+    shown, mask = clip(1, 300, 400), torch.zeros(1, 300, 400)
+    for top in range(10, 300, 100):
+        for left in (10, 300):
+            mask[:, top : top + 20, left : left + 40] = 1
+    how = {"picture": torch.cat([shown] * 2), "model": tiny.model(), "area": AREA, "context": 0.1}
+    mask[:, 200:] = 0
+    cut, its_mask, way_back = run("Focus", mask=mask, **how).args[:3]
+    assert len(cut) == 8 and way_back.owners == (0, 0, 0, 0, 1, 1, 1, 1)
+    with pytest.raises(ValueError, match="5 edited pictures for 8 cut-outs"):
+        run("PasteBack", original=how["picture"], edited=cut[:5], mask=its_mask, way_back=way_back)
+
+
 # All of it, with Wan's autoencoder.
 
 
