@@ -11,9 +11,10 @@ from torch import Tensor
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
 from ..diffedit_core.hosts.comfyui.latents import VaeLatent
 from ..diffedit_core.hosts.comfyui.noise import AUTO
+from ..diffedit_core.hosts.comfyui.remarks import remarks
 from ..diffedit_core.hosts.comfyui.stages import invert_picture
 from ..diffedit_core.settings import InversionSettings
-from .display import show_text
+from .display import show_inverted
 from .fields import CATEGORY, Trajectory, supported, widgets
 
 
@@ -87,5 +88,5 @@ class DDIMInvert(io.ComfyNode):
         trajectory, noisiest, error = invert_picture(
             model, latent, conditioning, how=how, scheduler=scheduler, check=check, **more
         )
-        ui = show_text(cls, f"round trip error {error:.2%}") if check else None
+        ui = show_inverted(cls, error if check else None, remarks(model, latent))
         return io.NodeOutput(trajectory, noisiest, error, ui=ui)

@@ -10,6 +10,8 @@ from comfy import model_sampling
 from comfy.samplers import calculate_sigmas
 from torch import Tensor
 
+from .families import cell_pixels
+
 AUTO = "auto"
 """The schedule that means the same on every family: DDIM's own levels, as ratios of noise to picture."""
 
@@ -25,7 +27,7 @@ class SamplingProcess:
     cell: int = 8  # pixels along each side of a cell of the model's latents
 
     @classmethod
-    def of(cls, model: Any, cell: int = 8) -> SamplingProcess:
+    def of(cls, model: Any) -> SamplingProcess:
         """Refuses a model that does not go from picture to noise along a line in sigma."""
         sampling = model.get_model_object("model_sampling")
         known = (model_sampling.EPS, model_sampling.CONST, model_sampling.COSMOS_RFLOW)
@@ -37,7 +39,7 @@ class SamplingProcess:
                 f"this model's noise ({kinds}) is not supported; "
                 "use an eps, v-prediction or flow model, such as SD1.x, SDXL, SD3, Flux or Wan"
             )
-        return cls(sampling, cell)
+        return cls(sampling, cell_pixels(model))
 
     @property
     def process(self) -> SamplingProcess:
