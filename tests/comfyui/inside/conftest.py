@@ -69,8 +69,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for name in FAMILIES if asked else ():
         outcomes = [outcome for family, outcome in asked if family == name]
         failed = sum(outcome != "passed" for outcome in outcomes)
-        ran = f"{failed} of {len(outcomes)} tests failed" if failed or not outcomes else f"ran, {len(outcomes)} tests"
-        terminalreporter.line(f"family {name}: {ran if FAMILIES[name].made_by else 'not in this version'}")
+        ran = f"{failed} of {len(outcomes)} tests failed" if failed else f"ran, {len(outcomes)} tests"
+        said = (ran if outcomes else "not asked") if FAMILIES[name].made_by else "not in this version"
+        terminalreporter.line(f"family {name}: {said}")
 
 
 @pytest.fixture(autouse=True)

@@ -145,7 +145,7 @@ def test_two_texts_in_one_pass_are_as_each_alone(case):
     """With two draws of the noise in the pass."""
     texts = {"source": case.text("a cat"), "target": case.text("a dog on a mat")}
     process = SamplingProcess.of(case.model)
-    sigma = process.sigma_at(0.5)
+    sigma = process.at_ratio(1.0)  # as much noise as picture
 
     def loop(bound, x0, on_step):
         x = torch.cat([process.add(x0, torch.randn(x0.shape, generator=generator), sigma) for _ in range(2)])
