@@ -9,7 +9,7 @@ import comfy.model_management as mm
 import comfy.sample
 from torch import Tensor
 
-from .families import check_served
+from .families import check_served, is_video
 from .noise import SamplingProcess
 from .pictures import crop_centred
 
@@ -29,10 +29,11 @@ def samples_of(model: Any, latent: VaeLatent) -> Tensor:
             "this latent holds picture and sound together; edit the picture's latent alone, from Separate AV Latent"
         )
     samples = comfy.sample.fix_empty_latent_channels(model, samples)
-    channels = model.get_model_object("latent_format").latent_channels
-    if samples.ndim not in (4, 5) or samples.shape[1] != channels:
+    channels, sides = model.get_model_object("latent_format").latent_channels, 2 + is_video(model)
+    if samples.ndim != 2 + sides or samples.shape[1] != channels:
+        shape = ", ".join(["batch", str(channels), *("frames", "height", "width")[-sides:]])
         raise ValueError(
-            f"the latent is {list(samples.shape)} but this model works on [batch, {channels}, ...]; "
+            f"the latent is {list(samples.shape)} but this model works on [{shape}]; "
             "encode the picture with the VAE that belongs to the model"
         )
     if not samples.isfinite().all():

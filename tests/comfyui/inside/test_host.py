@@ -828,6 +828,16 @@ def test_a_flow_model_cannot_start_from_pure_noise():
         climb(tiny.model("sd3"), tiny.latent("sd3"), "sd3", replace(CLIMB, strength=1.0), scheduler="simple")
 
 
+@pytest.mark.parametrize("family", ["sd3", "flux"])
+def test_a_latent_of_a_clip_is_not_for_a_model_of_pictures(family):
+    """The VAE of Wan and of Qwen-Image has as many channels as theirs."""
+    latent = {"samples": tiny.latent(family)["samples"][:, :, None]}
+    with pytest.raises(ValueError, match=r"is \[1, 16, 1, 8, 8\] but this model works on \[batch, 16, height, width\]"):
+        find(tiny.model(family), latent, family)
+    with pytest.raises(ValueError, match=r"works on \[batch, 16, frames, height, width\]"):
+        find(tiny.model("wan"), {"samples": torch.zeros(1, 4, 1, 8, 8)}, "wan")
+
+
 def test_sigmas_from_a_scheduler_node_are_climbed_as_they_are():
     model, latent = tiny.model("sd3"), tiny.latent("sd3")
     falling = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "beta", 8)
