@@ -401,6 +401,7 @@ def peak(work):
     return numpy + most
 
 
+@pytest.mark.filterwarnings("ignore:Warning. Profiler clears events:UserWarning")
 def test_the_peak_is_one():
     mib = 2**20
     assert 4 * mib <= peak(lambda: torch.zeros(mib)) < 5 * mib

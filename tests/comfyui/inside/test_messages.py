@@ -120,6 +120,7 @@ def shell(kind):
 SHELLED = [kind for kind in supported_models.models if not kind.__name__.startswith("Stable_Cascade")]
 
 
+@pytest.mark.filterwarnings("ignore:To copy construct from a tensor:UserWarning")  # its upscaler's own
 @pytest.mark.parametrize("kind", SHELLED, ids=lambda kind: kind.__name__)
 def test_a_family_is_served_or_named(kind):
     model = shell(kind)
