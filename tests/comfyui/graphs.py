@@ -15,6 +15,7 @@ from server import PACK, Run, Server
 WORKFLOWS = PACK / "workflows"
 sys.path.insert(0, str(WORKFLOWS))
 
+import asking  # noqa: E402
 import build  # noqa: E402
 import models  # noqa: E402
 
@@ -88,7 +89,11 @@ SMALL = {
     "CLIPLoader": {"type": "sd3"},
     "DualCLIPLoader": {"type": "sd3"},
 }
-NARROW = {"qwen_2.5_vl_7b_fp8_scaled.safetensors": 3584, "qwen3vl_4b_fp8_scaled.safetensors": 640}
+NARROW = {
+    "qwen_2.5_vl_7b_fp8_scaled.safetensors": 3584,
+    "qwen3vl_4b_fp8_scaled.safetensors": 640,
+    "gemma4-12b-with-proj-ltx-2.5-comfy-int8-convrot.safetensors": 128,
+}
 """How wide the text is that a model reads, where no kind of CLIP is as wide."""
 
 SAME = {models.SDXL_TURBO.name: models.SDXL.name}  # one small model, so that it is loaded once
@@ -175,5 +180,6 @@ def drawn_on(graph: Graph, size: tuple[int, int]) -> Graph:
 
 def pictures_of(server: Server, graph: Graph, *outputs: list) -> list[np.ndarray]:
     graph, numbers = with_previews(graph, **{f"shown{i}": output for i, output in enumerate(outputs)})
-    run = server.run_well(graph)
+    needed = asking.reached(graph, list(numbers))
+    run = server.run_well({number: node for number, node in graph.items() if number in needed})
     return [shown(server, run, number) for number in numbers]
