@@ -151,5 +151,5 @@ def _finish(graph: Graph, start: Start, refined: Node, latent: Socket, drawn: li
     note = graph.note(4, about, title="The model", height=330)
     graph.group("3  The model changes it", AMBER, [*drawn, note])
     finished = finish(graph, start, latent, start.seen.node, mask=refined["mask"])
-    whole = {"images": finished[0]["IMAGE"]}
+    whole: dict[str, Any] = {"images": finished[0]["IMAGE"]}
     return end(graph, [*finished, graph.add("PreviewImage", 6, title=ALL_OF_IT, height=230, **whole)])
