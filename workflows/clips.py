@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import notes
@@ -14,6 +15,7 @@ from diffedit_core.settings import EditSettings
 
 CLIP = "clip.mp4"
 FOXES = ("a red fox runs through the snow", "a white fox runs through the snow")
+LTX_LEVELS = "1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875, 0.0"
 BAD = "blurry, text, watermark"
 
 
@@ -29,11 +31,20 @@ def clip_ltx() -> Graph:
     about = "LTX-2.5 (distilled), its text encoder and its VAE for pictures."
     start, frames = _begin(graph, LTX_25, about, knows_speed=True)
     drawing = {**ONCE, "guidance": 1.0, "background": "noised"}
-    return _finish(graph, frames, *change_clip(graph, start, {"steps": 8}, drawing, guidance=1.0), wanted.LTX)
+    levels = graph.add("ManualSigmas", 4, title="Its own noise levels", sigmas=LTX_LEVELS)
+    inverting = {"sigmas": levels["SIGMAS"], "strength": 0.5}
+    clips = change_clip(graph, start, inverting, drawing, first=[levels], guidance=1.0)
+    return _finish(graph, frames, *clips, wanted.LTX)
 
 
 def change_clip(
-    graph: Graph, start: Start, inverting: dict[str, Any], denoising: dict[str, Any], **finding: Any
+    graph: Graph,
+    start: Start,
+    inverting: dict[str, Any],
+    denoising: dict[str, Any],
+    *,
+    first: Sequence[Node] = (),
+    **finding: Any,
 ) -> tuple[Node, Node]:
     """Decoded, and with the original pixels put back in every frame."""
     whole = start.seen.node
@@ -41,7 +52,9 @@ def change_clip(
     cut = graph.add("DiffEdit_MaskRefine", 3, title="Cut the mask", height=240, mask=found["heatmap"], rule="auto")
     note = graph.note(3, notes.CLIPS, title="One mask for all frames", height=190)
     graph.group("2  Where the two texts differ", GREEN, [found, cut, note])
-    latent = edit(graph, start, whole, inverting, {**denoising, "mask": cut["mask"], "draft": found["draft"]})
+    latent = edit(
+        graph, start, whole, inverting, {**denoising, "mask": cut["mask"], "draft": found["draft"]}, first=first
+    )
     return paste(graph, 5, start, latent, whole, mask=cut["mask"], room=EditSettings().room)
 
 

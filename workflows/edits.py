@@ -62,7 +62,7 @@ def diffedit_sdxl_turbo() -> Graph:
     place = mask(graph, start, guidance=1.0)
     place.inputs["area"] = 0.26
     drawing = {"guidance": 1.0, "background": "noised"}
-    latent = edit(graph, start, place, {"steps": 4, "strength": 0.75}, drawing)
+    latent = edit(graph, start, place, {"steps": 4, "strength": 0.75, "scheduler": "sgm_uniform"}, drawing)
     note = graph.note(5, notes.TURBO, title="A distilled model", height=290)
     return end(graph, [note, *finish(graph, start, latent, place)])
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import wanted
-from drawing import Graph
+from drawing import Graph, Node
 from edits import changing
 from models import FLUX_1, KLEIN, KREA_2_TURBO, QWEN_IMAGE, SD35, Z_IMAGE_TURBO, load_all
 from parts import ONCE, PICTURE, SOURCE, TARGET, Start, begin, edit, end, finish, introduce, look, mask, say
@@ -26,7 +27,12 @@ def diffedit_krea2() -> Graph:
 
 def diffedit_flux2_klein() -> Graph:
     graph = changing("diffedit_flux2_klein", "Flux.2 Klein", since="0.9.2")
-    return _distilled(graph, begin(graph, KLEIN, "Flux.2 Klein (4B, distilled)."), steps=4)
+    start = begin(graph, KLEIN, "Flux.2 Klein (4B, distilled).")
+    place = mask(graph, start, guidance=1.0)
+    size = graph.add("GetImageSize", 4, image=place["picture"])
+    levels = graph.add("Flux2Scheduler", 4, title="Its own noise levels", steps=4)
+    levels.inputs |= {side: size[side] for side in ("width", "height")}
+    return _drawn_quickly(graph, start, place, 4, {"sigmas": levels["SIGMAS"]}, [size, levels])
 
 
 def diffedit_qwen_image() -> Graph:
@@ -65,9 +71,17 @@ def diffedit_flux() -> Graph:
 
 
 def _distilled(graph: Graph, start: Start, steps: int) -> Graph:
-    """Asked a few times and without guidance, as it was made to be. What it was not made for is being inverted."""
-    place = mask(graph, start, guidance=1.0)
-    latent = edit(graph, start, place, {"steps": steps}, {"guidance": 1.0, "background": "noised"})
+    levels: dict[str, Any] = {"steps": steps, "scheduler": "simple"}
+    return _drawn_quickly(graph, start, mask(graph, start, guidance=1.0), steps, levels)
+
+
+def _drawn_quickly(
+    graph: Graph, start: Start, place: Node, steps: int, levels: dict[str, Any], first: Sequence[Node] = ()
+) -> Graph:
+    """Asked a few times and without guidance, at the noise levels that the model was made for. What it was not made for
+    is being inverted.
+    """
+    latent = edit(graph, start, place, levels, {"guidance": 1.0, "background": "noised"}, first=first)
     note = graph.note(5, wanted.distilled(steps), title="A distilled model", height=330)
     return end(graph, [note, *finish(graph, start, latent, place)])
 

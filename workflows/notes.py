@@ -106,8 +106,8 @@ Settings after this point take effect at once. More **draws** make the heatmap l
 TURBO = """A distilled model needs one to four steps and no guidance, and was made for 512 pixels. So here:
 
 - **guidance** is 1, everywhere
-- **steps** is 4 and **strength** 0.75: three of four steps are run
-- **background** is noised: such a model can hardly be inverted, and this way it needs not be
+- **steps** is 4, at its own noise levels (**scheduler** sgm_uniform), and **strength** 0.75: three of them are run
+- **background** is noised: such a model can hardly be inverted, and this way it need not be
 - **area** is 0.26 megapixels in both Focus nodes
 
 These settings follow from how the model was made. They have not been measured."""
@@ -192,8 +192,7 @@ The **negative text** says what to keep away from, in all three."""
 
 CLIPS = """- There is one mask for all frames: it covers what changes in any of them.
 - A mask that you have already works too: connect it instead of Mask Refine's.
-- Wan works on 1, 5, 9, ... frames, LTX on 1, 9, 17, ...
-- Keep **strength** in DDIM Invert below 1."""
+- Wan works on 1, 5, 9, ... frames, LTX on 1, 9, 17, ... What is over at the end of your clip stays as it was."""
 
 WRITING = """A text encoder that sees the picture is asked for two texts that differ in as few words as possible. \
 It answers in JSON, from which both are read. You see them below.

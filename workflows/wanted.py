@@ -11,8 +11,8 @@ def distilled(steps: int) -> str:
     return f"""This model needs {steps} steps and no guidance. So here:
 
 - **guidance** is 1, everywhere; the negative text says nothing
-- **steps** is {steps}; **strength** says how many of these are run
-- **background** is noised: such a model can hardly be inverted, and this way it needs not be
+- it is asked at its own {steps} noise levels; **strength** says up to which of them
+- **background** is noised: such a model can hardly be inverted, and this way it need not be
 
 - changes too little: raise **strength**, or write more plainly what should be there
 - changes too much: lower it, or use a few steps more
@@ -51,8 +51,12 @@ that, save the frames with Save Image.
 
 {UNMEASURED}"""
 
-LTX = f"""LTX-2.5 is distilled: it needs 8 steps and no guidance. So **guidance** is 1 everywhere, and **background** \
-is noised. It also makes sound; here it sees the frames alone, and your clip keeps the sound that it has.
+LTX = f"""LTX-2.5 is distilled: it needs 8 steps and no guidance. So here:
+
+- **guidance** is 1 everywhere, and **background** is noised
+- **Manual Sigmas** has its own noise levels, of which **strength** 0.5 takes the lower half
+
+It also makes sound; here it sees the frames alone, and your clip keeps the sound that it has.
 
 - **Save Video** compresses. What comes out of Paste Back equals your clip outside the mask, in every frame; to keep \
 that, save the frames with Save Image.
