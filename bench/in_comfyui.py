@@ -157,12 +157,13 @@ def made(size: str, dtype: Any, meter: Meter) -> tuple[int, Any, list[Any]]:
     """Pixels a side, a MODEL with random weights, and a source text, a target text and the empty one."""
     import comfy.model_management as mm
     import comfy.model_patcher
+    import families
     import tiny
     import torch
 
     pixels, family, config = SIZES[size]
-    kind, least = tiny.FAMILIES[family]
-    config = kind({**least, **config, "dtype": dtype})
+    about = families.FAMILIES[family]
+    config = about.made_by({**about.config, **config, "dtype": dtype})
     config.manual_cast_dtype = None
     inner = config.get_model({}, device=torch.device("cpu"))
     tiny.randomize(inner.diffusion_model, 0)
@@ -171,9 +172,8 @@ def made(size: str, dtype: Any, meter: Meter) -> tuple[int, Any, list[Any]]:
     )
     model.set_model_unet_function_wrapper(meter.count)
     width, draw = config.unet_config["context_dim"], torch.Generator().manual_seed(1)
-    pooled = tiny.POOLED.get(family, tiny.TEXT_WIDTH)
     texts = [
-        [[torch.randn(1, 77, width, generator=draw), {"pooled_output": torch.randn(1, pooled, generator=draw)}]]
+        [[torch.randn(1, 77, width, generator=draw), {"pooled_output": torch.randn(1, about.pooled, generator=draw)}]]
         for _ in range(3)
     ]
     return pixels, model, texts
