@@ -1,0 +1,163 @@
+"""Keep the rest: a picture that was edited anywhere, with everything that was not meant to change as it was.
+
+An edit model moves, zooms and tints what it was not asked to touch. So the edited picture is laid onto the original and
+brought to its colours, both by what did not change; what still differs was meant, and is pasted into the original.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .batches import check_batch
+from .checks import check_finite
+from .compositing import paste, soften_inwards
+from .knobs import Settings, knob
+from .masks import cut
+from .matching import MATCHES, match_colours
+from .meant import meant
+from .registering import ALIGNMENTS, Placement, laid, register
+from .seams import SEAMS, fit_seam
+from .shapes import grow, parts_touching
+
+LEAST_SIDE = 16
+"""Pixels: in a smaller picture nothing can be recognised."""
+
+ALIKE = 0.15
+"""What differs by less may be the same in other colours."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    meaning: str
+
+
+REFUSALS: Mapping[str, Choice] = {
+    "error": Choice("stops and says why"),
+    "edited": Choice("gives the edited picture, laid onto the original and in its colours, with nothing pasted"),
+}
+
+
+@dataclass(frozen=True)
+class KeepSettings(Settings):
+    """How the rest is kept."""
+
+    sensitivity: float = knob(
+        1.0, "How faint a change still counts as meant. Higher finds fainter ones.", low=0.1, high=10
+    )
+    alignment: str = knob("local", "How the edited picture may be moved onto the original.", names=ALIGNMENTS)
+    colour: str = knob("curve", "How the edited picture is brought to the original's colours.", names=MATCHES)
+    grow: int = knob(1, "Pixels to grow what was found by.", low=0, high=256)
+    rim: float = knob(1.0, "Pixels of the mask's inner edge over which to blend.", low=0, high=256, step=0.5)
+    seam: str = knob("colour", "Fits what is pasted to the picture around it.", names=SEAMS)
+    refused: str = knob("error", "What to do if the two pictures have too little in common.", names=REFUSALS)
+    clip: bool = knob(False, "The pictures are frames of a clip: what moves them is smoothed over time.", advanced=True)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found of one pair. Lengths are in pixels of the original."""
+
+    shift: tuple[float, float]  # right and down, of the picture's middle
+    zoom: float  # 1.02: things are 2 % larger in the edited picture, beyond the pictures' own sizes
+    rotation: float  # degrees, clockwise
+    bend: float  # the most that any place moves beyond that
+    tint: tuple[float, float, float]  # levels of 255 that the edited picture has too much of red, green and blue
+    changed: float  # share of the picture that was meant to change
+    common: float  # share of the original's structure that is there again
+    refusal: str | None  # one sentence on why the rest could not be kept; None where it was
+
+    def __str__(self) -> str:
+        x, y = self.shift
+        r, g, b = self.tint
+        said = f"shift {x:+.1f} {y:+.1f} px, zoom {self.zoom:.3f}, rotation {self.rotation:+.2f} degrees, "
+        said += f"tint {r:+.0f} {g:+.0f} {b:+.0f} levels, {100 * self.changed:.1f} % changed"
+        return said if self.refusal is None else f"{self.refusal} ({said})"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Pictures [B, H, W, 3] and masks [B, H, W] in 0..1, at the original's size."""
+
+    picture: Tensor  # the original with what was meant to change
+    mask: Tensor  # how much of the edited picture is in it: 0 where it is the original, bit for bit
+    aligned: Tensor  # the edited picture, laid onto the original and in its colours
+    report: tuple[Report, ...]  # of each pair
+    placements: tuple[Placement, ...]  # where each place of the original is in the edited picture
+
+
+def keep_rest(
+    original: Tensor,
+    edited: Tensor,
+    *,
+    mask: Tensor | None = None,
+    heatmap: Tensor | None = None,
+    how: KeepSettings = KeepSettings(),
+) -> Kept:
+    """The originals [B, H, W, 3] with what was meant to change in the edited pictures [B, h, w, 3], of any size.
+
+    Nothing changes outside a ``mask`` [B, H, W], where one is given. With a ``heatmap`` [B, h, w] only changes that
+    touch something hot count as meant. One of any serves all of the others.
+    """
+    count = _check(original, edited, mask, heatmap)
+    originals, pictures = (each.float().cpu().numpy() for each in (original, edited))
+    masks = [None] * count if mask is None else list((mask > 0).expand(count, -1, -1).cpu().numpy())
+    hot = [None] * count if heatmap is None else list(_hot(heatmap, original).expand(count, -1, -1).cpu().numpy())
+    done = [
+        _kept(originals[i % len(originals)], pictures[i % len(pictures)], masks[i], hot[i], how) for i in range(count)
+    ]
+    placements, aligned, weights, reports = zip(*done, strict=True)
+    laid_on, weight = (torch.from_numpy(np.stack(each)).to(original.device) for each in (aligned, weights))
+    fitted = fit_seam(original, laid_on, weight, how.seam)
+    return Kept(paste(original, fitted, weight), weight, laid_on, reports, placements)
+
+
+def _kept(
+    original: np.ndarray, edited: np.ndarray, mask: np.ndarray | None, hot: np.ndarray | None, how: KeepSettings
+) -> tuple[Placement, np.ndarray, np.ndarray, Report]:
+    """Of one pair: the placement, the edited picture laid on, how much of it to paste, and the report."""
+    size = (original.shape[0], original.shape[1])
+    placement = register(original, edited, None if mask is None else ~mask, how.alignment)
+    lain = laid(edited, placement, size)
+    same = np.abs(lain - original).max(-1) < ALIKE
+    colouring = match_colours(lain, original, same, how.colour)
+    aligned = colouring(lain)
+    found = meant(original, aligned, how.sensitivity)
+    if mask is not None:
+        found = found * mask
+    if hot is not None:
+        found = parts_touching(found > 0, hot).astype(np.float32)
+    weight = soften_inwards(torch.from_numpy(grow(found, how.grow))[None], how.rim)[0].numpy()
+    report = Report((0, 0), 1.0, 0.0, 0.0, (0, 0, 0), float(found.mean()), float(same.mean()), None)
+    return placement, aligned, weight, report
+
+
+def _hot(heatmap: Tensor, original: Tensor) -> Tensor:
+    """Where a heatmap [B, h, w] is hot in the original: bool [B, H, W]."""
+    return cut(heatmap, (original.shape[1], original.shape[2])) > 0.5
+
+
+def _check(original: Tensor, edited: Tensor, mask: Tensor | None, heatmap: Tensor | None) -> int:
+    """How many pairs there are."""
+    for name, picture in (("original", original), ("edited picture", edited)):
+        if picture.ndim != 4 or picture.shape[-1] != 3:
+            raise ValueError(f"the {name} is {list(picture.shape)}; give pictures [batch, height, width, 3]")
+        if min(picture.shape[1:3]) < LEAST_SIDE:
+            raise ValueError(
+                f"the {name} is {picture.shape[2]}x{picture.shape[1]}; it takes {LEAST_SIDE} pixels a side to "
+                "recognise anything"
+            )
+        check_finite(picture, f"the {name} contains")
+    if mask is not None and mask.shape[-2:] != original.shape[1:3]:
+        raise ValueError(
+            f"the mask is {mask.shape[-1]}x{mask.shape[-2]} but the original is {original.shape[2]}x"
+            f"{original.shape[1]}; draw the mask on the original"
+        )
+    counts = {"originals": len(original), "edited pictures": len(edited)}
+    counts |= {} if mask is None else {"masks": len(mask)}
+    counts |= {} if heatmap is None else {"heatmaps": len(heatmap)}
+    return check_batch(counts)
