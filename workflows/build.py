@@ -13,17 +13,30 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from clips import clip_ltx, clip_wan
 from compared import clip_layers, inpainting, instruct, mask_only, strengths
 from drawing import NOTE, Graph, to_api, to_ui
 from edits import demo, diffedit, diffedit_sdxl, diffedit_sdxl_turbo, fast_diffedit, two_edits
+from families import (
+    diffedit_flux,
+    diffedit_flux2_klein,
+    diffedit_krea2,
+    diffedit_qwen_image,
+    diffedit_sd35,
+    diffedit_z_image,
+)
 from guided import diffedit_canny, diffedit_depth
 from made import make_and_change, make_clip_and_change
 from shaded import shades
+from told import told_klein, told_kontext, told_qwen_image_edit
 from written import from_instruction
 
 HERE = Path(__file__).resolve().parent
 GRAPHS = (
-    *(demo, diffedit, diffedit_sdxl, diffedit_sdxl_turbo, diffedit_canny, diffedit_depth, two_edits, shades),
+    *(demo, diffedit, diffedit_sdxl, diffedit_sdxl_turbo),
+    *(diffedit_z_image, diffedit_krea2, diffedit_qwen_image, diffedit_flux2_klein, diffedit_flux, diffedit_sd35),
+    *(told_qwen_image_edit, told_kontext, told_klein, clip_wan, clip_ltx),
+    *(diffedit_canny, diffedit_depth, two_edits, shades),
     *(mask_only, strengths, clip_layers, inpainting, instruct),
     *(fast_diffedit, make_and_change, make_clip_and_change, from_instruction),
 )
@@ -34,15 +47,15 @@ def graphs() -> dict[str, Graph]:
     return {graph.name: graph for graph in (describe() for describe in GRAPHS)}
 
 
-def files(object_info: dict[str, Any]) -> dict[Path, str]:
+def files(object_info: dict[str, Any], comfyui: str) -> dict[Path, str]:
     """{path: text} of every graph in both formats, without those that need a later ComfyUI than this one."""
     project = (HERE.parent / "pyproject.toml").read_text(encoding="utf-8")
     version = re.findall(r'^version = "(.+?)"', project, re.MULTILINE)[0]
     texts = {}
     for graph in graphs().values():
-        missing = sorted({node.kind for node in graph.nodes} - {NOTE} - set(object_info))
-        if missing and graph.since:
+        if numbers(comfyui) < numbers(graph.since):
             continue
+        missing = sorted({node.kind for node in graph.nodes} - {NOTE} - set(object_info))
         if missing:
             raise ValueError(f"{graph.name} needs {', '.join(missing)}; say in its Graph since which ComfyUI it runs")
         texts[HERE / f"{graph.title}.json"] = _json(to_ui(graph, object_info, version))
@@ -50,16 +63,25 @@ def files(object_info: dict[str, Any]) -> dict[Path, str]:
     return texts
 
 
+def numbers(version: str) -> list[int]:
+    """Versions in the order of these; none comes first."""
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
 def _json(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def main(address: str = "http://127.0.0.1:8188") -> None:
-    with urllib.request.urlopen(f"{address}/object_info", timeout=60) as response:
-        object_info = json.load(response)
-    for path, text in files(object_info).items():
+    object_info, system = (_get(f"{address}/{what}") for what in ("object_info", "system_stats"))
+    for path, text in files(object_info, system["system"]["comfyui_version"]).items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
+
+
+def _get(address: str) -> Any:
+    with urllib.request.urlopen(address, timeout=60) as response:
+        return json.load(response)
 
 
 if __name__ == "__main__":

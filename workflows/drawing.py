@@ -1,7 +1,7 @@
 """A graph described once, written in both of ComfyUI's formats: the UI's (version 0.4) and the API's.
 
-What a node's inputs are called, which of them are widgets and what their defaults are is asked of a running ComfyUI
-(its ``/object_info``), so that nothing about a node is kept twice.
+What a node's inputs are called, which of them are widgets and what their defaults are is asked of a running ComfyUI,
+so that nothing about a node is kept twice.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from declared import Input, inputs_of
+
 COLUMN, GAP, LINE, WIDGET = 360, 50, 20, 25
 """Pixels: a column's pitch, the air between nodes, and the heights of a socket and of a widget."""
-WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3")
 NOTE = "MarkdownNote"
 CORE_VERSION = "0.3.64"
 
@@ -72,35 +73,6 @@ class Graph:
         self.groups.append((title, colour, nodes))
 
 
-@dataclass(frozen=True)
-class Input:
-    name: str
-    type: str
-    default: Any
-    is_widget: bool
-    extra: list[Any]  # what the UI stores right behind the widget's value
-
-
-def inputs_of(kind: str, object_info: dict[str, Any]) -> list[Input]:
-    """In the order in which the node declares them."""
-    declared = object_info[kind]["input"]
-    both = declared.get("required", {}) | declared.get("optional", {})
-    return [_input(name, spec) for name, spec in both.items()]
-
-
-def _input(name: str, spec: list[Any]) -> Input:
-    options = spec[1] if len(spec) > 1 else {}
-    choices = spec[0] if isinstance(spec[0], list) else options.get("options", [])
-    type_ = "COMBO" if isinstance(spec[0], list) else spec[0]
-    none = {"INT": 0, "FLOAT": 0.0, "STRING": "", "BOOLEAN": False, "COMBO": choices[0] if choices else ""}.get(type_)
-    extra: list[Any] = []
-    if options.get("control_after_generate", type_ == "INT" and name in ("seed", "noise_seed")):
-        extra.append("fixed")
-    if options.get("image_upload"):
-        extra.append("image")
-    return Input(name, type_, options.get("default", none), type_ in WIDGETS and not options.get("forceInput"), extra)
-
-
 def to_api(graph: Graph, object_info: dict[str, Any]) -> dict[str, Any]:
     """{id: {inputs, class_type, _meta}}, with every widget's value."""
     return {
@@ -115,7 +87,7 @@ def to_api(graph: Graph, object_info: dict[str, Any]) -> dict[str, Any]:
 
 
 def _api_inputs(node: Node, object_info: dict[str, Any]) -> dict[str, Any]:
-    declared = inputs_of(node.kind, object_info)
+    declared = inputs_of(node.kind, node.inputs, object_info)
     unknown = set(node.inputs) - {each.name for each in declared}
     if unknown:
         raise ValueError(f"{node.kind} has no input {', '.join(sorted(unknown))}")
@@ -157,7 +129,7 @@ def arrange(graph: Graph, object_info: dict[str, Any]) -> None:
 def _height(node: Node, object_info: dict[str, Any]) -> int:
     if node.kind == NOTE:
         return node.height
-    declared = inputs_of(node.kind, object_info)
+    declared = inputs_of(node.kind, node.inputs, object_info)
     widgets = sum(1 + len(each.extra) for each in declared if each.is_widget)
     sockets = sum(not each.is_widget for each in declared)
     return 15 + LINE * max(sockets, len(object_info[node.kind]["output"])) + WIDGET * widgets + node.height
@@ -169,7 +141,7 @@ def _links(graph: Graph, object_info: dict[str, Any]) -> list[list[Any]]:
     for node in graph.nodes:
         if node.kind == NOTE:
             continue
-        for slot, each in enumerate(_sockets_first(node.kind, object_info)):
+        for slot, each in enumerate(_sockets_first(node, object_info)):
             value = node.inputs.get(each.name)
             if isinstance(value, Socket):
                 from_slot = _slot(value, object_info)
@@ -178,8 +150,8 @@ def _links(graph: Graph, object_info: dict[str, Any]) -> list[list[Any]]:
     return links
 
 
-def _sockets_first(kind: str, object_info: dict[str, Any]) -> list[Input]:
-    return sorted(inputs_of(kind, object_info), key=lambda each: each.is_widget)
+def _sockets_first(node: Node, object_info: dict[str, Any]) -> list[Input]:
+    return sorted(inputs_of(node.kind, node.inputs, object_info), key=lambda each: each.is_widget)
 
 
 def _slot(socket: Socket, object_info: dict[str, Any]) -> int:
@@ -204,13 +176,13 @@ def _ui_node(
         look = {"color": "#432", "bgcolor": "#653"}
         return drawn | {"properties": {}, "widgets_values": [node.inputs["text"]]} | look
     drawn["inputs"] = [
-        _ui_input(node, slot, each, links) for slot, each in enumerate(_sockets_first(node.kind, object_info))
+        _ui_input(node, slot, each, links) for slot, each in enumerate(_sockets_first(node, object_info))
     ]
     drawn["outputs"] = _ui_outputs(node, links, object_info[node.kind])
     drawn["properties"] = _properties(node, versions)
     drawn["widgets_values"] = [
         value
-        for each in inputs_of(node.kind, object_info)
+        for each in inputs_of(node.kind, node.inputs, object_info)
         if each.is_widget
         for value in (_widget_value(node, each), *each.extra)
     ]

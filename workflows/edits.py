@@ -56,7 +56,7 @@ def diffedit_sdxl() -> Graph:
 
 def diffedit_sdxl_turbo() -> Graph:
     """Made to be asked a few times, without guidance, and at 512 pixels. What it was not made for is being inverted."""
-    graph = _changing("diffedit_sdxl_turbo", "SDXL-Turbo")
+    graph = changing("diffedit_sdxl_turbo", "SDXL-Turbo")
     start = begin(graph, SDXL_TURBO, "SDXL-Turbo, which needs few steps and no guidance.")
     start.seen.node.inputs["area"] = 0.26
     place = mask(graph, start, guidance=1.0)
@@ -117,12 +117,12 @@ def fill(graph: Graph, start: Start, place: Node, column: int = 4) -> tuple[Sock
 
 
 def _whole(name: str, family: str, checkpoint: Model) -> Graph:
-    graph = _changing(name, family)
+    graph = changing(name, family)
     start = begin(graph, checkpoint, f"{family}, or any checkpoint made from it.")
     place = mask(graph, start)
     return end(graph, finish(graph, start, edit(graph, start, place, FINE, ONCE), place))
 
 
-def _changing(name: str, family: str) -> Graph:
+def changing(name: str, family: str, since: str = "") -> Graph:
     described = f"Say what should change; everything else stays as it was, to the pixel ({family})."
-    return Graph(name, f"Change one thing, keep the rest ({family})", described)
+    return Graph(name, f"Change one thing, keep the rest ({family})", described, since)

@@ -5,31 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import notes
+from clips import BAD, FOXES, change_clip
 from drawing import Graph, Node, Socket
-from models import SD15, WAN_CLIPS, WAN_TEXTS, WAN_VAE, load
+from models import SD15, WAN_21, load, load_all
 from parts import (
     FINE,
-    GREEN,
     ONCE,
     VIOLET,
     edit,
     end,
-    find,
     finish,
     introduce,
     look,
     mask,
-    paste,
     sample,
     save,
     say,
+    shifted,
 )
 
-from diffedit_core.settings import EditSettings
-
 APPLES = ("a photo of a red apple on a wooden table", "a photo of a green apple on a wooden table")
-FOXES = ("a red fox runs through the snow", "a white fox runs through the snow")
-BAD = "blurry, text, watermark"
 FRAMES = {"width": 832, "height": 480, "length": 33}
 PER_SECOND = 16.0
 
@@ -64,10 +59,8 @@ def make_clip_and_change() -> Graph:
     described = "Text to video, and then an edit of one thing in all frames."
     graph = Graph("make_clip_and_change", "Make a clip, then change one thing (Wan 2.1)", described)
     introduce(graph, "Wan 2.1 for clips from a text, its text encoder and its VAE.", notes.STEPS_OF_MAKING)
-    model = graph.add("ModelSamplingSD3", 0, title="Shift", model=load(graph, 0, WAN_CLIPS)["MODEL"], shift=8.0)[
-        "MODEL"
-    ]
-    clip, vae = load(graph, 0, WAN_TEXTS, type="wan")["CLIP"], load(graph, 0, WAN_VAE)["VAE"]
+    model, clip, vae = load_all(graph, WAN_21)
+    model = shifted(graph, model, 8.0, "ModelSamplingSD3")
     said = say(graph, clip, *FOXES, BAD)
     empty = graph.add("EmptyHunyuanLatentVideo", 0, title="An empty clip")
     empty.inputs |= FRAMES
@@ -77,13 +70,7 @@ def make_clip_and_change() -> Graph:
     frames = graph.add("VAEDecode", 0, samples=made, vae=vae)["IMAGE"]
     _save_clip(graph, 0, frames, "made_clip", "The clip")
     start = look(graph, model, clip, vae, frames, said)
-    whole, found = start.seen.node, find(graph, "DiffEdit_DiffEditMask", start, negative=start.negative)
-    cut = graph.add("DiffEdit_MaskRefine", 3, title="Cut the mask", height=240, mask=found["heatmap"], rule="auto")
-    note = graph.note(3, notes.CLIPS, title="One mask for all frames", height=260)
-    graph.group("2  Where the two texts differ", GREEN, [found, cut, note])
-    drawing = {**ONCE, "guidance": 6.0, "mask": cut["mask"], "draft": found["draft"]}
-    latent = edit(graph, start, whole, FINE, drawing)
-    decoded, pasted = paste(graph, 5, start, latent, whole, mask=cut["mask"], room=EditSettings().room)
+    decoded, pasted = change_clip(graph, start, FINE, {**ONCE, "guidance": 6.0})
     kept = _save_clip(graph, 5, pasted["picture"], graph.name, "The edited clip")
     return end(graph, [decoded, pasted, kept])
 

@@ -11,6 +11,15 @@ STEPS_OF_MAKING = """1. Write what to make: that is the source text.
 3. Press Run."""
 
 
+STEPS_OF_A_CLIP = """1. Choose your clip: its frames, as they are.
+2. Write the two texts.
+3. Press Run."""
+
+STEPS_OF_TELLING = """1. Choose your picture.
+2. Tell the model what to change; and, in the same words, what would change nothing.
+3. Press Run."""
+
+
 def intro(what: str, steps: str, models: str, since: str) -> str:
     needs = f" Needs ComfyUI {since} or later." if since else ""
     return f"""{what}{needs}
@@ -102,6 +111,22 @@ TURBO = """A distilled model needs one to four steps and no guidance, and was ma
 - **area** is 0.26 megapixels in both Focus nodes
 
 These settings follow from how the model was made. They have not been measured."""
+
+TELLING = """Write the **same order twice**, and change only the words that make the difference.
+
+- *source*: tells it to make what is there already: *make her dress pink*
+- *target*: tells it what you want: *make her dress blue*
+
+The model follows the target text. The mask is where the two orders make a difference to it."""
+
+CUTTING_TOLD = """The mask is cut from the heatmap **here**, so changing these settings runs no model.
+
+- too large: raise **value** (above 1), or let fewer words differ
+- too small: lower **value** (below 1), or raise **grow**
+- specks and holes: **min_island**, **fill_holes**, **keep_largest**
+
+Both texts go with the same picture as their reference. If one had another, the heatmap would show the reference. \
+Nothing is drafted here: where a new thing goes, the model chooses itself, so say where in the text."""
 
 OUTLINES = """**Canny** draws the outlines of the picture, and the ControlNet makes the model follow them, under \
 both texts. So the new thing keeps the outlines of the old one, and the mask shows what else differs.

@@ -8,7 +8,7 @@ from typing import Any
 
 import notes
 from drawing import COLUMN, GAP, Graph, Node, Socket
-from models import Model, load
+from models import Apart, Model, load_all
 
 from diffedit_core.settings import EditSettings
 
@@ -57,13 +57,19 @@ class Place:
     nodes: list[Node]
 
 
-def begin(graph: Graph, checkpoint: Model, about: str) -> Start:
-    """A checkpoint, a picture, and two texts about it."""
+def begin(graph: Graph, files: Model | Apart, about: str, shift: float | None = None) -> Start:
+    """A model, a picture, and two texts about it."""
     introduce(graph, about)
-    loader = load(graph, 0, checkpoint)
+    model, clip, vae = load_all(graph, files)
+    if shift is not None:
+        model = shifted(graph, model, shift)
     picture = graph.add("LoadImage", 0, height=260, image=PICTURE)["IMAGE"]
-    said = say(graph, loader["CLIP"], SOURCE, TARGET)
-    return look(graph, loader["MODEL"], loader["CLIP"], loader["VAE"], picture, said)
+    return look(graph, model, clip, vae, picture, say(graph, clip, SOURCE, TARGET))
+
+
+def shifted(graph: Graph, model: Socket, shift: float, kind: str = "ModelSamplingAuraFlow") -> Socket:
+    """With more of its steps, or fewer, at high noise."""
+    return graph.add(kind, 0, title="Shift", model=model, shift=shift)["MODEL"]
 
 
 def introduce(graph: Graph, about: str, steps: str = notes.STEPS) -> None:

@@ -40,6 +40,17 @@ SCENES = {  # kind and seed
     "make_and_change": ("object", 5),
     "make_clip_and_change": ("both", 10),
     "from_instruction": ("colour", 16),
+    "diffedit_z_image": ("object", 8),
+    "diffedit_krea2": ("colour", 21),
+    "diffedit_qwen_image": ("both", 15),
+    "diffedit_flux2_klein": ("object", 22),
+    "diffedit_flux": ("colour", 31),
+    "diffedit_sd35": ("both", 24),
+    "told_qwen_image_edit": ("colour", 26),
+    "told_kontext": ("object", 17),
+    "told_klein": ("both", 19),
+    "clip_wan": ("object", 27),
+    "clip_ltx": ("colour", 33),
 }
 SECOND = ("a green star", "a blue heart")  # what else changes in the scene of two_edits
 QUICK = {"DiffEdit_DDIMInvert": {"steps": 10, "strength": 0.9}, "DiffEdit_MaskedDenoise": {"tries": 2}}

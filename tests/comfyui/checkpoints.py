@@ -104,16 +104,19 @@ TEXT = "cond_stage_model.transformer."
 FILLED = {
     "unet": lambda name: not any(f"transformer_blocks.{i}." in name for i in range(1, 10)),
     "vae": lambda name: any(
-        part in name for part in ("conv_in", "conv_out", "sample.conv", "nin_", "norm_out", "quant")
+        part in name for part in ("conv_in", "conv_out", "sample.conv", "nin_", "norm_out", "quant", "bn.")
     ),
     # the last layer of CLIP-L is there, so that the one before says something else
     "text": lambda name: ("layers." not in name and "resblocks." not in name) or ".layers.11." in name,
     "all": lambda name: True,
+    "refined": lambda name: "refiner" not in name,
     "wan_vae": lambda name: (
         any(part in name for part in ("conv1.", "conv2.", "head.", "resample", "time_conv", "shortcut", "gamma"))
         and "residual" not in name
     ),
 }
+
+ONES = ("weight", "scale", "running_var", "std-of-means")
 
 
 def main(models: Path) -> None:
@@ -195,9 +198,9 @@ def _named(part: str, prefix: str, tensors: dict) -> dict:
     return {prefix + name: (list(tensor.shape), FILLED[part](name)) for name, tensor in tensors.items()}
 
 
-def write(path: Path, tensors: dict, broken: str | None = None) -> None:
+def write(path: Path, tensors: dict, broken: str | None = None, **metadata: str) -> None:
     """A safetensors file in fp16, with holes where a tensor is not filled and NaN in the ``broken`` one."""
-    header, end = {}, 0
+    header, end = ({"__metadata__": metadata} if metadata else {}), 0
     for name, (shape, _) in tensors.items():
         start, end = end, end + 2 * math.prod(shape)
         header[name] = {"dtype": "F16", "shape": shape, "data_offsets": [start, end]}
@@ -217,7 +220,7 @@ def write(path: Path, tensors: dict, broken: str | None = None) -> None:
 def fill(name: str, shape: list[int], generator: torch.Generator) -> torch.Tensor:
     """Norms hand on what they get, biases add nothing, and everything else keeps its input's scale."""
     if len(shape) < 2:
-        return torch.full(shape, float(name.endswith("weight")))
+        return torch.full(shape, float(name.endswith(ONES)))
     values = torch.randn(shape, generator=generator)
     return values if "embedding" in name else values / math.sqrt(math.prod(shape[1:]))
 

@@ -13,7 +13,7 @@ from graphs import DESCRIBED
 from installations import HOW_TO_GET_ONE, Installation, installations
 from server import Server
 
-collect_ignore = ["inside", "checkpoints.py", "loopback"]
+collect_ignore = ["inside", "checkpoints.py", "today.py", "stand_in", "loopback"]
 HERE = Path(__file__).parent
 FOUND = installations()
 
@@ -37,9 +37,10 @@ def has_the_nodes_of_the_graph(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session")
 def models(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Small checkpoints under the names that the graphs use; some 700 MB, so they go when they have served."""
+    """Small checkpoints under the names that the graphs use; some 2.4 GB, so they go when they have served."""
     folder = tmp_path_factory.mktemp("models")
-    run_python(installation, str(HERE / "checkpoints.py"), str(installation.folder), str(folder))
+    for script in ("checkpoints.py", "today.py"):
+        run_python(installation, str(HERE / script), str(installation.folder), str(folder))
     yield folder
     shutil.rmtree(folder)
 

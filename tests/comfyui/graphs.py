@@ -36,6 +36,9 @@ NODES = (
     "DiffEdit_DemoScene",
     "DiffEdit_AverageTexts",
 )
+PASTE, MASK, REFINE = "DiffEdit_PasteBack", "DiffEdit_DiffEditMask", "DiffEdit_MaskRefine"
+SIZE = (84, 70)  # (width, height) of the picture, no multiples of 8, so that VAE Encode crops it
+DRAWN = {"width": 16, "height": 16, "x": 8, "y": 8}  # a mask
 Graph = dict[str, dict[str, Any]]
 
 
@@ -81,9 +84,12 @@ FEW = {"draws": 2, "steps": 3, "tries": 1, "drafts": 1, "kind": "object"}
 SMALL = {
     "EmptyLatentImage": {"width": 64, "height": 64},
     "EmptyHunyuanLatentVideo": {"width": 32, "height": 32, "length": 5},
-    "CLIPLoader": {"type": "sd3"},  # UMT5 is too large for a test; SD3 makes CLIP's text as wide as UMT5's
+    # Today's text encoders are too large for a test; SD3 makes CLIP's text as wide as T5's
+    "CLIPLoader": {"type": "sd3"},
+    "DualCLIPLoader": {"type": "sd3"},
 }
-
+NARROW = {"qwen_2.5_vl_7b_fp8_scaled.safetensors": 3584, "qwen3vl_4b_fp8_scaled.safetensors": 640}
+"""How wide the text is that a model reads, where no kind of CLIP is as wide."""
 
 SAME = {models.SDXL_TURBO.name: models.SDXL.name}  # one small model, so that it is loaded once
 
@@ -98,7 +104,20 @@ def few(graph: Graph) -> Graph:
             node["inputs"] |= {"steps": 1}
         node["inputs"] |= SMALL.get(node["class_type"], {})
         node["inputs"] = {key: SAME.get(str(value), value) for key, value in node["inputs"].items()}
+    for number in all_of(less, "CLIPLoader"):
+        if width := NARROW.get(less[number]["inputs"]["clip_name"]):
+            less = with_node(
+                rewired(less, [number, 0], ["narrow", 0]), "narrow", "StandIn_Narrow", clip=[number, 0], width=width
+            )
     return less
+
+
+def rewired(graph: Graph, output: list, other: list) -> Graph:
+    """With one output in place of another, wherever that goes."""
+    graph = copy.deepcopy(graph)
+    for node in graph.values():
+        node["inputs"] = {key: other if value == output else value for key, value in node["inputs"].items()}
+    return graph
 
 
 def picture(width: int, height: int, seed: int = 0) -> np.ndarray:
@@ -125,3 +144,36 @@ def shown_all(server: Server, run: Run, node: str) -> np.ndarray:
     """All of them: [B, H, W, 3] uint8."""
     files = [server.view(image) for image in run.outputs[node]["images"]]
     return np.stack([np.asarray(Image.open(io.BytesIO(file)).convert("RGB")) for file in files])
+
+
+def with_previews(graph: Graph, **outputs: list) -> tuple[Graph, list[str]]:
+    """With pictures shown, and the ids of what shows them."""
+    for number, output in outputs.items():
+        graph = with_node(graph, number, "PreviewImage", images=output)
+    return graph, list(outputs)
+
+
+def with_pastes(graph: Graph) -> tuple[Graph, list[str]]:
+    return with_previews(graph, **{f"paste{number}": [number, 0] for number in all_of(graph, PASTE)})
+
+
+def drawn_on(graph: Graph, size: tuple[int, int]) -> Graph:
+    """With a mask drawn by hand wherever one was found: neither all nor nothing, whatever random weights say."""
+    sides = dict(zip(("width", "height"), size, strict=True))
+    graph = with_node(graph, "90", "SolidMask", value=0.0, **sides)
+    graph = with_node(graph, "91", "SolidMask", value=1.0, width=DRAWN["width"], height=DRAWN["height"])
+    placed = {"x": DRAWN["x"], "y": DRAWN["y"], "operation": "or"}
+    graph = with_node(graph, "92", "MaskComposite", destination=["90", 0], source=["91", 0], **placed)
+    replaced = {number: ["92", 0] for kind in (REFINE, "DiffEdit_MaskedDenoise") for number in all_of(graph, kind)}
+    for node in graph.values():
+        for name, value in node["inputs"].items():
+            if name == "mask" and isinstance(value, list) and value[0] in replaced:
+                node["inputs"][name] = replaced[value[0]]
+        node["inputs"] |= {"room": 0} if "room" in node["inputs"] else {}
+    return graph
+
+
+def pictures_of(server: Server, graph: Graph, *outputs: list) -> list[np.ndarray]:
+    graph, numbers = with_previews(graph, **{f"shown{i}": output for i, output in enumerate(outputs)})
+    run = server.run_well(graph)
+    return [shown(server, run, number) for number in numbers]

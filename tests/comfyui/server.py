@@ -61,6 +61,7 @@ class Server:
             (base / name).mkdir(parents=True, exist_ok=True)
         (base / "models").symlink_to(models)
         (base / "custom_nodes" / FOLDER_NAME).symlink_to(PACK)
+        (base / "custom_nodes" / "stand_in").symlink_to(Path(__file__).parent / "stand_in")
         self.network_log = base / "network.log"
         self.log = base / "server.log"
         self.port = _free_port()

@@ -53,15 +53,17 @@ def test_the_files_are_what_the_builder_writes(object_info: dict, installation: 
     assert {path.stem for path in written if path.parent.name == "api"} >= here
 
 
-def test_a_graph_says_since_when_its_nodes_are_there(object_info: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_graph_says_since_when_its_nodes_are_there(
+    object_info: dict, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One that says so is left out of a build by an older ComfyUI; one that does not is an error."""
     later = copy.deepcopy(DESCRIBED["demo"])
     later.add("NodeOfTomorrow", 0)
     monkeypatch.setattr(build, "GRAPHS", (lambda: later,))
     with pytest.raises(ValueError, match=r"demo needs NodeOfTomorrow"):
-        build.files(object_info)
+        build.files(object_info, installation.version)
     later.since = "99.0"
-    assert build.files(object_info) == {}
+    assert build.files(object_info, installation.version) == {}
 
 
 def test_versions_are_compared_by_their_numbers(installation: Installation) -> None:
@@ -103,17 +105,16 @@ def test_a_page_without_the_pack_can_find_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_missing_model_can_be_downloaded(name: str) -> None:
-    widgets = {kind: (folder, widget) for folder, (kind, widget) in LOADERS.items()}
     numbered = {str(node["id"]): node for node in ui(name)["nodes"]}
-    loaders = {number: node for number, node in api(name).items() if node["class_type"] in widgets}
+    loaders = {number: node for number, node in api(name).items() if node["class_type"] in LOADERS}
     assert bool(loaders) == (name != "demo")
-    assert not {node["class_type"] for node in api(name).values() if "Loader" in node["class_type"]} - widgets.keys()
+    assert not {node["class_type"] for node in api(name).values() if "Loader" in node["class_type"]} - LOADERS.keys()
     for number, loader in loaders.items():
-        folder, widget = widgets[loader["class_type"]]
-        (model,) = numbered[number]["properties"]["models"]
-        assert model["name"] == loader["inputs"][widget] and model["directory"] == folder
-        assert re.fullmatch(rf"https://huggingface\.co/.+/resolve/main/(.+/)?{re.escape(model['name'])}", model["url"])
-        assert model["name"].endswith(".safetensors")
+        folder, widgets = LOADERS[loader["class_type"]]
+        for model, widget in zip(numbered[number]["properties"]["models"], widgets, strict=True):
+            assert model["name"] == loader["inputs"][widget] and model["directory"] == folder
+            address = rf"https://huggingface\.co/.+/resolve/main/(.+/)?{re.escape(model['name'])}"
+            assert re.fullmatch(address, model["url"]) and model["name"].endswith(".safetensors")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -23,30 +23,38 @@ def to_api(ui: dict[str, Any], object_info: dict[str, Any]) -> dict[str, Any]:
 
 def _inputs(node: dict[str, Any], info: dict[str, Any], sources: dict[int, list]) -> dict[str, Any]:
     linked = {each["name"]: sources[each["link"]] for each in node["inputs"] if each["link"] is not None}
-    values = _widget_values(node["widgets_values"], info)
-    return {name: linked.get(name, values.get(name)) for name in order(info) if name in linked or name in values}
-
-
-def order(info: dict[str, Any]) -> list[str]:
-    return [name for group in ("required", "optional") for name in info["input_order"].get(group, [])]
-
-
-def _widget_values(stored: list[Any], info: dict[str, Any]) -> dict[str, Any]:
-    """The stored values are positional, with an entry of their own for a seed's control and an upload button."""
-    rest, values = list(stored), {}
-    for name in order(info):
-        kind, options = _spec(info, name)
-        if kind not in WIDGETS and not isinstance(kind, list):
-            continue
-        values[name] = rest.pop(0)
-        if options.get("control_after_generate") or (name in ("seed", "noise_seed") and kind == "INT"):
-            assert rest.pop(0) in ("fixed", "increment", "decrement", "randomize"), f"no control after {name}"
-        if options.get("image_upload"):
-            assert rest.pop(0) == "image", f"no upload button after {name}"
+    rest = list(node["widgets_values"])
+    inputs = _read(info["input"], info["input_order"], rest, linked)
     assert not rest, f"{info['name']} stores {len(rest)} values too many"
-    return values
+    return inputs
 
 
-def _spec(info: dict[str, Any], name: str) -> tuple[Any, dict[str, Any]]:
-    spec = info["input"].get("required", {}).get(name) or info["input"]["optional"][name]
-    return spec[0], spec[1] if len(spec) > 1 else {}
+def _read(
+    groups: dict[str, Any], order: dict[str, list[str]], rest: list[Any], linked: dict[str, list], prefix: str = ""
+) -> dict[str, Any]:
+    """The stored values are positional, with an entry of their own for a seed's control and an upload button.
+
+    The choice in some menus brings further inputs, which follow it.
+    """
+    inputs = {}
+    for group in ("required", "optional"):
+        for name in order.get(group, []):
+            kind, options = [*groups[group][name], {}][:2]
+            full = prefix + name
+            if kind in WIDGETS or isinstance(kind, list):
+                inputs[full] = _value(full, kind, options, rest)
+            if full in linked:
+                inputs[full] = linked[full]
+            if kind == "COMFY_DYNAMICCOMBO_V3":
+                (brought,) = (each["inputs"] for each in options["options"] if each["key"] == inputs[full])
+                inputs |= _read(brought, {key: list(each) for key, each in brought.items()}, rest, linked, f"{full}.")
+    return inputs
+
+
+def _value(name: str, kind: Any, options: dict[str, Any], rest: list[Any]) -> Any:
+    value = rest.pop(0)
+    if options.get("control_after_generate") or (name in ("seed", "noise_seed") and kind == "INT"):
+        assert rest.pop(0) in ("fixed", "increment", "decrement", "randomize"), f"no control after {name}"
+    if options.get("image_upload") or options.get("video_upload"):
+        assert rest.pop(0) == "image", f"no upload button after {name}"
+    return value

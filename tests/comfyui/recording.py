@@ -1,0 +1,59 @@
+"""Clips in and out, by ComfyUI's own nodes: one for the graphs that load one, and what stands in those they save."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+
+import numpy as np
+from graphs import Graph, picture, png, shown_all, the
+from server import Run, Server
+
+CLIP_SIZE, FRAMES, PER_SECOND = (64, 64), 9, 24.0
+SINCE = "0.33"  # as Save Video is here
+
+
+@dataclass(frozen=True)
+class Clip:
+    frames: np.ndarray  # [T, H, W, 3] uint8
+    per_second: float
+    has_sound: bool
+
+
+def record(server: Server, name: str = "clip.mp4") -> None:
+    """Frames of their own, with some silence."""
+    graph: Graph = {}
+    for i in range(FRAMES):
+        server.upload(f"frame{i}.png", png(picture(*CLIP_SIZE, seed=i)))
+        graph[f"frame{i}"] = {"class_type": "LoadImage", "inputs": {"image": f"frame{i}.png"}}
+        pair = {"image1": ["frame0", 0] if i == 1 else [f"batch{i - 1}", 0], "image2": [f"frame{i}", 0]}
+        if i:
+            graph[f"batch{i}"] = {"class_type": "ImageBatch", "inputs": pair}
+    silence = {"duration": FRAMES / PER_SECOND, "sample_rate": 44100, "channels": 2}
+    graph["silence"] = {"class_type": "EmptyAudio", "inputs": silence}
+    inputs = {"images": [f"batch{FRAMES - 1}", 0], "fps": PER_SECOND, "audio": ["silence", 0]}
+    graph["video"] = {"class_type": "CreateVideo", "inputs": inputs}
+    how = {"filename_prefix": "recorded", "format": "mp4", "format.codec": "h264"}
+    graph["save"] = {"class_type": "SaveVideo", "inputs": {"video": ["video", 0], **how}}
+    as_input(server, server.run_well(graph), "save", name)
+
+
+def as_input(server: Server, run: Run, node: str, name: str) -> None:
+    """A saved clip, where Load Video finds it."""
+    (saved,) = run.outputs[node]["images"]
+    shutil.copy(server.base / "output" / saved["subfolder"] / saved["filename"], server.base / "input" / name)
+
+
+def played(server: Server, run: Run, graph: Graph) -> Clip:
+    """What a graph has saved with Save Video."""
+    as_input(server, run, the(graph, "SaveVideo"), "played.mp4")
+    playing: Graph = {
+        "load": {"class_type": "LoadVideo", "inputs": {"file": "played.mp4"}},
+        "parts": {"class_type": "GetVideoComponents", "inputs": {"video": ["load", 0]}},
+        "frames": {"class_type": "PreviewImage", "inputs": {"images": ["parts", 0]}},
+        "speed": {"class_type": "PreviewAny", "inputs": {"source": ["parts", 2]}},
+        "sound": {"class_type": "PreviewAny", "inputs": {"source": ["parts", 1]}},
+    }
+    played = server.run_well(playing)
+    speed, sound = (played.outputs[node]["text"][0] for node in ("speed", "sound"))
+    return Clip(shown_all(server, played, "frames"), float(speed), sound != "None")
