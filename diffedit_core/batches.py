@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -20,6 +21,16 @@ def check_batch(counts: Mapping[str, int]) -> int:
 def per_image(values: Tensor, like: Tensor) -> Tensor:
     """A number for each image [B], to be used on images [B, ...]: [B, 1, ...]."""
     return values.to(like.device).view(-1, *[1] * (like.ndim - 1))
+
+
+def gathered(rows: Iterable[Tensor], count: int) -> Tensor:
+    """``count`` tensors [1, ...] as one [count, ...], each copied as it comes: they are never all there twice."""
+    each = iter(rows)
+    first = next(each)
+    together = first.new_empty(count, *first.shape[1:])
+    for i, row in enumerate(chain([first], each)):
+        together[i] = row[0]
+    return together
 
 
 def in_turn(items: Sequence[Tensor]) -> Tensor:

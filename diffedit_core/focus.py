@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
+from .batches import gathered
 from .knobs import Settings, knob
 from .shapes import boxes_of_parts, is_hard
 
@@ -228,8 +228,8 @@ def resized(planes: Tensor, size: Size) -> Tensor:
         return planes
     shrinks = size[0] * size[1] < planes.shape[1] * planes.shape[2]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC if planes.ndim == 4 else cv2.INTER_LINEAR
-    each = [cv2.resize(plane, size[::-1], interpolation=how) for plane in planes.float().cpu().numpy()]
-    return torch.from_numpy(np.stack(each)).clamp_(0, 1).to(planes.device)
+    each = (cv2.resize(plane, size[::-1], interpolation=how) for plane in planes.float().cpu().numpy())
+    return gathered((torch.from_numpy(plane)[None] for plane in each), len(planes)).clamp_(0, 1).to(planes.device)
 
 
 def _meet(one: Box, other: Box) -> bool:

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -155,7 +156,7 @@ def cells(mask: Tensor, size: tuple[int, int], soft: bool) -> Tensor:
 
 def union(masks: Iterable[Tensor]) -> Tensor:
     """What any of the masks [B or 1, H, W] holds."""
-    return torch.stack(torch.broadcast_tensors(*masks)).amax(0)
+    return reduce(torch.maximum, masks)
 
 
 def spared(mask: Tensor, heatmap: Tensor) -> Tensor:
@@ -203,7 +204,10 @@ def iou(mask: Tensor, region: Tensor) -> Tensor:
 def advice(mask: Tensor, is_area: bool = False) -> str | None:
     """What to change when a mask is empty, tiny or nearly everything. None when it looks like an edit."""
     shares = coverage(mask)
-    if (shares == 0).any():
+    empty = int((shares == 0).sum())
+    if 0 < empty < len(shares):
+        return f"{empty} of {len(shares)} masks are empty: where the two texts make no difference, nothing changes"
+    if empty:
         return (
             "the mask is empty: the two texts make no difference to this picture; "
             "say in the source text what is there, and in the target text what should be there instead"

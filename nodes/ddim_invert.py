@@ -10,9 +10,10 @@ from comfy_api.latest import io
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
 from ..diffedit_core.hosts.comfyui.latents import VaeLatent
 from ..diffedit_core.hosts.comfyui.noise import SCHEDULER
+from ..diffedit_core.hosts.comfyui.remarks import remarks
 from ..diffedit_core.hosts.comfyui.stages import invert_picture
 from ..diffedit_core.settings import InversionSettings
-from .display import show_text
+from .display import show_inverted
 from .fields import CATEGORY, Trajectory, supported, widgets
 
 
@@ -79,5 +80,5 @@ class DDIMInvert(io.ComfyNode):
         trajectory, noisiest, error = invert_picture(
             model, latent, conditioning, how=how, scheduler=scheduler, check=check, negative=negative
         )
-        ui = show_text(cls, f"round trip error {error:.2%}") if check else None
+        ui = show_inverted(cls, error if check else None, remarks(model, latent))
         return io.NodeOutput(trajectory, noisiest, error, ui=ui)

@@ -8,6 +8,7 @@ from comfy_api.latest import io
 
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
 from ..diffedit_core.hosts.comfyui.latents import VaeLatent
+from ..diffedit_core.hosts.comfyui.remarks import remarks
 from ..diffedit_core.hosts.comfyui.stages import find_mask
 from ..diffedit_core.settings import ContrastSettings, CutSettings
 from .display import show_found
@@ -43,6 +44,14 @@ class DiffEditMask(io.ComfyNode):
                     optional=True,
                     tooltip="Names what the edit must not touch, as in: a straw hat. It is left out of the mask.",
                 ),
+                supported(
+                    io.Boolean.Input,
+                    "each_picture",
+                    optional=True,
+                    default=False,
+                    tooltip="Of a clip: a mask for each picture, which follows what moves, instead of one for all.",
+                    advanced=True,
+                ),
             ],
             outputs=[
                 *mask_outputs(),
@@ -61,9 +70,13 @@ class DiffEditMask(io.ComfyNode):
     @classmethod
     def execute(
         cls, *, model: Any, latent: VaeLatent, source: Conditioning, target: Conditioning, seed: int, rule: str,
-        value: float, negative: Conditioning | None = None, keep: Conditioning | None = None, **contrast: Any,
+        value: float, negative: Conditioning | None = None, keep: Conditioning | None = None,
+        each_picture: bool = False, **contrast: Any,
     ) -> io.NodeOutput:  # fmt: skip
-        how, more = ContrastSettings(**contrast), {"negative": negative, "keep": keep}
-        cut = CutSettings(rule=rule, value=value or None)
-        found = find_mask(model, latent, source, target, how=how, cut=cut, seed=seed, **more)
-        return io.NodeOutput(found.mask, found.heatmap, found.draft, ui=show_found(cls, found))
+        how, cut = ContrastSettings(**contrast), CutSettings(rule=rule, value=value or None)
+        found = find_mask(
+            model, latent, source, target,
+            how=how, cut=cut, seed=seed, negative=negative, keep=keep, each_picture=each_picture,
+        )  # fmt: skip
+        shown = show_found(cls, found, remarks(model, latent, source, target, keep))
+        return io.NodeOutput(found.mask, found.heatmap, found.draft, ui=shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from comfy_api.latest import io, ui
@@ -15,34 +16,51 @@ from ..diffedit_core.masks import advice, coverage
 NOWHERE = "the two texts do not say where; connect the negative text, so that a draft can choose a place"
 
 
-def show_mask(node: type[io.ComfyNode], mask: Tensor, is_area: bool = False) -> dict[str, Any]:
-    """The mask itself, and what to change where it looks wrong."""
-    return _with_text(node, mask, advice(mask, is_area) or _share(mask))
+def show_mask(
+    node: type[io.ComfyNode], mask: Tensor, is_area: bool = False, remarks: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The mask itself, and what to change where it, or what the node was given, looks wrong."""
+    return _with_text(node, mask, advice(mask, is_area) or _share(mask), *remarks)
 
 
-def show_found(node: type[io.ComfyNode], found: Found) -> dict[str, Any]:
+def show_found(node: type[io.ComfyNode], found: Found, remarks: Sequence[str]) -> dict[str, Any]:
     """The same, with the kind of edit that the two texts ask for."""
     if found.lacks_negative:
-        return _with_text(node, found.mask, NOWHERE)
+        return _with_text(node, found.mask, NOWHERE, *remarks)
     finding = f"{_share(found.mask)}: {in_words(found.kinds, found.agreement, found.may_draft)}"
-    return _with_text(node, found.mask, advice(found.mask, "area" in found.kinds) or finding)
+    return _with_text(node, found.mask, advice(found.clips, "area" in found.kinds) or finding, *remarks)
 
 
 def _share(mask: Tensor) -> str:
     return f"{100 * float(coverage(mask).mean()):.1f} % of the picture"
 
 
-def _with_text(node: type[io.ComfyNode], mask: Tensor, text: str) -> dict[str, Any]:
-    return {**ui.PreviewMask(mask, cls=node).as_dict(), **show_text(node, text)}
+def _with_text(node: type[io.ComfyNode], mask: Tensor, *texts: str) -> dict[str, Any]:
+    return {**ui.PreviewMask(mask, cls=node).as_dict(), **show_text(node, *texts)}
 
 
-def show_advice(node: type[io.ComfyNode], mask: Tensor) -> dict[str, Any] | None:
-    """Only what to change where the mask looks wrong. A large one may be meant."""
-    text = advice(mask, is_area=True)
+def show_advice(node: type[io.ComfyNode], mask: Tensor, count: int) -> dict[str, Any] | None:
+    """Only what to change where the masks of so many images or clips look wrong. A large one may be meant."""
+    text = advice(mask if len(mask) % count else mask.unflatten(0, (count, -1)), is_area=True)
     return show_text(node, text) if text else None
 
 
-def show_text(node: type[io.ComfyNode], text: str) -> dict[str, Any]:
+def show_inverted(node: type[io.ComfyNode], error: float | None, remarks: Sequence[str]) -> dict[str, Any] | None:
+    """The error of the round trip, where that was asked for."""
+    texts = [*([] if error is None else [f"round trip error {error:.2%}"]), *remarks]
+    return show_text(node, *texts) if texts else None
+
+
+def show_left_over(node: type[io.ComfyNode], count: int) -> dict[str, Any] | None:
+    """How many pictures at the end of a clip the VAE left out."""
+    if not count:
+        return None
+    which, stay = ("picture", "stays as it was") if count == 1 else (f"{count} pictures", "stay as they were")
+    return show_text(node, f"the last {which} of the clip {stay}: the VAE left {'it' if count == 1 else 'them'} out")
+
+
+def show_text(node: type[io.ComfyNode], *texts: str) -> dict[str, Any]:
+    text = "\n".join(texts)
     server = getattr(PromptServer, "instance", None)
     node_id = node.hidden.unique_id if node.hidden else None
     if server and node_id:

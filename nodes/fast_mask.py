@@ -9,6 +9,7 @@ from comfy_api.latest import io
 
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
 from ..diffedit_core.hosts.comfyui.latents import VaeLatent
+from ..diffedit_core.hosts.comfyui.remarks import remarks
 from ..diffedit_core.hosts.comfyui.stages import find_mask
 from ..diffedit_core.settings import FASTDIFFEDIT
 from .display import show_mask
@@ -36,7 +37,7 @@ class FastMask(io.ComfyNode):
     def execute(
         cls, *, model: Any, latent: VaeLatent, source: Conditioning, target: Conditioning, seed: int, **contrast: Any
     ) -> io.NodeOutput:
-        fast = FASTDIFFEDIT.mask
-        how = replace(fast.contrast, **contrast)
-        found = find_mask(model, latent, source, target, how=how, cut=fast.cut, seed=seed)
-        return io.NodeOutput(found.mask, found.heatmap, ui=show_mask(cls, found.mask))
+        how, cut = replace(FASTDIFFEDIT.mask.contrast, **contrast), FASTDIFFEDIT.mask.cut
+        found = find_mask(model, latent, source, target, how=how, cut=cut, seed=seed)
+        shown = show_mask(cls, found.mask, remarks=remarks(model, latent, source, target))
+        return io.NodeOutput(found.mask, found.heatmap, ui=shown)

@@ -71,4 +71,4 @@ class MaskedDenoise(io.ComfyNode):
         all_edits = with_negative([WireEdit(mask, target, negative, source, draft, heatmap), *edits], negative)
         how = DecodingSettings(**decoding)
         edited, masks = masked_denoise(model, trajectory, all_edits, how=how, seed=seed, room=room)
-        return io.NodeOutput(edited, masks, ui=show_advice(cls, masks))
+        return io.NodeOutput(edited, masks, ui=show_advice(cls, masks, trajectory.count))

@@ -11,6 +11,7 @@ from ..diffedit_core.hosts.comfyui.pasting import WayBack as Way
 from ..diffedit_core.hosts.comfyui.pasting import paste_back
 from ..diffedit_core.hosts.comfyui.pictures import panels
 from ..diffedit_core.settings import EditSettings
+from .display import show_left_over
 from .fields import CATEGORY, WayBack, supported, widgets
 
 
@@ -43,6 +44,7 @@ class PasteBack(io.ComfyNode):
                 io.Image.Output("picture", display_name="picture", tooltip="At the original's size."),
                 io.Mask.Output("changed", display_name="mask", tooltip="Where it differs from the original."),
             ],
+            hidden=[io.Hidden.unique_id],
             search_aliases=["composite", "blend", "keep background", "stitch"],
         )
 
@@ -52,7 +54,7 @@ class PasteBack(io.ComfyNode):
         way_back: Way | None = None,
     ) -> io.NodeOutput:  # fmt: skip
         pasted = paste_back(original, edited, mask, rim=rim, room=room, seam=seam, way_back=way_back)
-        return io.NodeOutput(*pasted)
+        return io.NodeOutput(pasted.picture, pasted.changed, ui=show_left_over(cls, pasted.left_over))
 
 
 class Panels(io.ComfyNode):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import comfy.model_management as mm
@@ -14,12 +16,29 @@ SAFETY = 1.5
 """ComfyUI's own margin on a model's memory estimate."""
 
 
-def draws_that_fit(model: Any, x0: Tensor, draws: int) -> int:
-    """How many noise draws, under both texts each, fit into memory by the model's own estimate."""
+def draws_that_fit(model: Any, texts: Iterable[Sequence[Mapping[str, Any]]], x0: Tensor, draws: int) -> int:
+    """How many noise draws, under both of the texts each, fit into memory by the model's own estimate."""
     if x0.device.type == "cpu":
         return 1  # one draw keeps a CPU busy
-    needed = SAFETY * model.memory_required([2 * len(x0), *x0.shape[1:]])
-    return max(1, min(draws, int(mm.get_free_memory(x0.device) / needed)))
+    shapes = _shapes(model, texts, len(x0))
+    needed = SAFETY * model.memory_required([2 * len(x0), *x0.shape[1:]], cond_shapes=shapes)
+    return max(1, min(draws, int(_free_memory(model, x0) / needed)))
+
+
+def _shapes(model: Any, texts: Iterable[Sequence[Mapping[str, Any]]], count: int) -> dict[str, list[Any]]:
+    """What the model counts of its texts beside the latent, such as reference pictures: once for each image."""
+    shapes = dict[str, list[Any]]()
+    for entry in chain(*texts):
+        for name in set(model.memory_usage_factor_conds) & set(entry.get("model_conds", {})):
+            held = entry["model_conds"][name].process_cond(batch_size=count, area=None)
+            shapes.setdefault(name, []).append(held.size())
+    return shapes
+
+
+def _free_memory(model: Any, x0: Tensor) -> float:
+    """With what ComfyUI would give back for it: since 0.12 it may unload weights of the model itself."""
+    of_model = getattr(model.current_patcher, "get_free_memory", mm.get_free_memory)
+    return of_model(x0.device)
 
 
 class Halving:

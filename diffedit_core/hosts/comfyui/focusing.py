@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...batches import check_batch
+from ...batches import gathered
 from ...closeup import Cutout, canvas_of, closer
 from ...focus import Canvas, Focus, View, joined
 from ...pictures import Margin
@@ -17,9 +17,11 @@ from ...run import Opened, mask_of
 from ...settings import EditSettings, MaskSettings
 from ...shapes import is_hard
 from ...stages import Look
+from .clips import check_clip
 from .demo import AREA
+from .families import cell_pixels, is_video
 from .guider import Conditioning
-from .latents import VaeLatent, cell_pixels, is_video
+from .latents import VaeLatent
 from .pasting import WayBack
 from .pictures import is_crop, place_centred
 from .redrawing import WireEdit
@@ -103,13 +105,13 @@ def focus(
     A mask may be of the picture's size or of the size at which the whole is seen. A picture that is not much larger
     than the model's own size stays as it is. The masks and drafts of further edits are cut out with the first.
     """
-    masks = [each.reshape(-1, *each.shape[-2:]).to(picture) for each in ([] if mask is None else [mask])]
-    masks += [edit.mask.reshape(-1, *edit.mask.shape[-2:]).to(picture) for edit in edits]
-    count = check_batch({"pictures": len(picture), **{f"masks of edit {i}": len(m) for i, m in enumerate(masks, 1)}})
-    picture, masks = picture[..., :3].expand(count, -1, -1, -1), [each.expand(count, -1, -1) for each in masks]
+    given = [*([] if mask is None else [mask]), *(edit.mask for edit in edits)]
+    masks = [each.reshape(-1, *each.shape[-2:]).to(picture) for each in given]
+    count = check_clip({"pictures": len(picture), **{f"masks of edit {i}": len(m) for i, m in enumerate(masks, 1)}})
+    picture, masks = picture[..., :3].expand(count, -1, -1, -1), [_for_all(each, count) for each in masks]
     canvas = canvas_of(eyes, picture, how)
     if not canvas.is_large:
-        placed = [place_centred(each, torch.zeros_like(picture[..., 0]), "mask") for each in masks]
+        placed = [place_centred(each, torch.zeros_like(picture[:1, ..., 0]), "mask") for each in masks]
         return _shown(
             picture,
             None if mask is None else placed[0],
@@ -122,6 +124,13 @@ def focus(
         way_back = WayBack(canvas.size, (whole,) * count, tuple(range(count)))
         return _shown(whole.of(picture), None, way_back, draft, edits)
     return _cut_out(eyes, picture, masks, canvas, how, cut_outs, draft, edits)
+
+
+def _for_all(masks: Tensor, count: int) -> Tensor:
+    """A mask for each picture. Where masks of a clip lack its end, nothing is to change there."""
+    if len(masks) in (1, count):
+        return masks.expand(count, -1, -1)
+    return torch.cat([masks, masks.new_zeros(count - len(masks), *masks.shape[1:])])
 
 
 def _cut_out(
@@ -141,12 +150,12 @@ def _cut_out(
         _parts(seeing, picture, its, canvas, how, cut_outs, drafts)
         for its, (seeing, drafts) in zip(masks, asked, strict=True)
     ]
-    every = [[part for parts in found for part in parts[i] if part[1].any()] or found[0][i] for i in range(count)]
+    every = [[view for parts in found for view, part in parts[i] if part.any()] for i in range(count)]
     views = _views(canvas, every, cut_outs if not is_video(eyes.model) else "one for all")
     rows = [(i, view) for i, each in enumerate(views) for view in each]
-    first, *others = (torch.cat([_mask_in(view, parts[i]) for i, view in rows]) for parts in found)
+    first, *others = (gathered((_mask_in(view, parts[i]) for i, view in rows), len(rows)) for parts in found)
     return _shown(
-        torch.cat([view.of(picture[i : i + 1]) for i, view in rows]),
+        gathered((view.of(picture[i : i + 1]) for i, view in rows), len(rows)),
         first,
         WayBack(canvas.size, tuple(view for _, view in rows), tuple(i for i, _ in rows)),
         _draft_in(rows, whole, draft, eyes),
@@ -203,11 +212,13 @@ def _parts(
     return found
 
 
-def _views(canvas: Canvas, parts: list[list[Part]], cut_outs: str) -> list[list[View]]:
-    """Of each picture; all of one size."""
-    boxes = [[view.corners for view, _ in each] for each in parts]
+def _views(canvas: Canvas, parts: list[list[View]], cut_outs: str) -> list[list[View]]:
+    """Of each picture, around its parts; all of one size. A picture without any is shown as a whole."""
+    whole = [canvas.whole().corners]
+    boxes = [[view.corners for view in each] for each in parts]
     if cut_outs == "one for all":
-        return [[canvas.view(joined([box for each in boxes for box in each]))]] * len(parts)
+        return [[canvas.view(joined([box for each in boxes for box in each] or whole))]] * len(parts)
+    boxes = [each or whole for each in boxes]
     if cut_outs == "one a picture":
         boxes = [[joined(each)] for each in boxes]
     if sum(map(len, boxes)) == 1:

@@ -181,7 +181,8 @@ class LoopSampler(comfy.samplers.Sampler):
             if callback:
                 callback(done - 1, x0, x0, total)
 
-        chunk = draws_that_fit(model_wrap.inner_model, latent_image, self.draws)
+        texts = [model_wrap.conds[key] for key in ("source", "positive") if key in model_wrap.conds]
+        chunk = draws_that_fit(model_wrap.inner_model, texts, latent_image, self.draws)
         process = replace(self.process, sampling=model_wrap.inner_model.model_sampling)
         model = LoopDenoisers(model_wrap, extra_args, process, len(latent_image), chunk)
         self.result = self.loop(model, latent_image, on_step)

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from ... import sheets
+from ...batches import gathered
 from ...focus import Size
 from ...masks import threshold
 from ...refine import Refinement, refine
+from .clips import check_clip, left_over, row_of
 
 MULTIPLES = (8, 16, 32)
 """What VAEs need both sides to be multiples of."""
@@ -38,24 +40,44 @@ def place_centred(inner: Tensor, outer: Tensor, name: str) -> Tensor:
 
 
 def panels(original: Tensor, mask: Tensor, edited: Tensor, caption: str) -> Tensor:
-    """The picture, its mask and the edit side by side: [B, H', W', 3]."""
-    original, edited, mask = _together(original, edited, mask)
-    shown = sheets.overlay(original.expand(max(len(original), len(mask)), -1, -1, -1), mask)
-    return sheets.panels([original, shown, edited], ["original", "mask", caption or "edited"])
+    """The picture, its mask and the edit side by side: [B, H', W', 3]. What a clip lacks at its end was not edited."""
+    original, edited, masks = original[..., :3], edited[..., :3], mask.reshape(-1, *mask.shape[-2:])
+    count = check_clip({"originals": len(original), "edited pictures": len(edited), "masks": len(masks)})
+
+    def sheet(row: int) -> Tensor:
+        one = original[row % len(original)][None]
+        plane, drawn = (row_of(each, row) for each in (masks, edited))
+        blank = torch.zeros_like(one[..., 0])
+        plane = blank if plane is None else place_centred(plane.to(one), blank, "mask")
+        drawn = one if drawn is None else place_centred(drawn.to(one), one, "edited picture")
+        return sheets.panels([one, sheets.overlay(one, plane), drawn], ["original", "mask", caption or "edited"])
+
+    return gathered(map(sheet, range(count)), count)
 
 
 def refine_mask(mask: Tensor, rule: str | None, value: float | None, how: Refinement, picture: Tensor | None) -> Tensor:
     """A mask refined; or, with a rule, a heatmap first cut into a mask."""
-    planes = mask.reshape(-1, *mask.shape[-2:]).float()
+    planes = mask.reshape(-1, *mask.shape[-2:])
+    pictures = [None] if picture is None else picture[..., :3].split(1)
+    count = check_clip({"pictures": len(pictures), "masks": len(planes)})
+    rows = count - left_over(len(pictures), len(planes))
+
+    def refined(row: int) -> Tensor:
+        plane, shown = planes[row % len(planes)][None].float(), pictures[row % len(pictures)]
+        return _refined(plane, rule, value, how, shown)
+
+    return gathered(map(refined, range(rows)), rows)
+
+
+def _refined(plane: Tensor, rule: str | None, value: float | None, how: Refinement, picture: Tensor | None) -> Tensor:
     heatmap = None
     if rule:
-        heatmap, planes = planes, threshold(planes, rule, value)
+        heatmap, plane = plane, threshold(plane, rule, value)
     if picture is not None:
-        picture = picture[..., :3]
-        blank = torch.zeros_like(picture[:1, ..., 0])
-        planes = place_centred(_no_larger(planes, blank), blank, "mask")
+        blank = torch.zeros_like(picture[..., 0])
+        plane = place_centred(_no_larger(plane, blank), blank, "mask")
         heatmap = None if heatmap is None else place_centred(_no_larger(heatmap, blank), blank, "heatmap")
-    return refine(planes, how, picture=picture, heatmap=heatmap)
+    return refine(plane, how, picture=picture, heatmap=heatmap)
 
 
 def _no_larger(planes: Tensor, blank: Tensor) -> Tensor:
@@ -63,14 +85,6 @@ def _no_larger(planes: Tensor, blank: Tensor) -> Tensor:
     size = (blank.shape[1], blank.shape[2])
     is_larger = planes.shape[1] > size[0] or planes.shape[2] > size[1]
     return crop_centred(planes, size, "picture") if is_larger else planes
-
-
-def _together(original: Tensor, edited: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """All three on one device and at the original's size."""
-    original = original[..., :3]
-    edited = place_centred(edited[..., :3].to(original), original, "edited picture")
-    planes = mask.reshape(-1, *mask.shape[-2:]).to(original)
-    return original, edited, place_centred(planes, torch.zeros_like(original[:1, ..., 0]), "mask")
 
 
 def is_crop(size: Size, outer: Size) -> bool:

@@ -19,6 +19,8 @@ from ...masks import fit, union
 from ...refine import give_room
 from ...settings import DecodingSettings
 from ...sharing import Drawn, joined
+from .clips import Clips
+from .families import cell_pictures
 from .guider import Conditioning, LoopDenoisers, connected, run
 from .latents import VaeLatent, check_family, on_cells, to_vae_units, with_samples
 from .noise import SamplingProcess
@@ -48,12 +50,15 @@ def masked_denoise(
 ) -> tuple[VaeLatent, Tensor]:
     """The picture under the target text of each edit inside its mask, and the masks together: [B, H, W].
 
-    Each is drawn as if it were the only one, so that its ControlNets, areas and guidance functions are its own.
+    Each is drawn as if it were the only one, so that its ControlNets, areas and guidance functions are its own. In a
+    clip, a latent frame changes where the mask of any of its pictures says so.
     """
     check_family(model, inverted.family)
     samples, greys = inverted.picture["samples"], GREYS[how.greys]
-    masks = [edit.mask.reshape(-1, *edit.mask.shape[-2:]).float() for edit in edits]
-    _check_sizes(masks)
+    clips = Clips.of(samples, cell_pictures(model))
+    shown = [clips.by_picture(_planes(edit.mask)) for edit in edits]
+    _check_sizes(shown)
+    masks = [clips.by_frame(_planes(edit.mask)) for edit in edits]
 
     def cells_of(mask: Tensor) -> Tensor:
         return on_cells(mask, samples, inverted.pixels, greys.cells)
@@ -65,12 +70,14 @@ def masked_denoise(
             _drawn(model, inverted, rooms[i], edits[i], how, seed),
             cells_of(masks[i]),
             rooms[i],
-            None if (heat := edits[i].heatmap) is None else on_cells(heat, samples, inverted.pixels, fit),
+            None
+            if (heat := edits[i].heatmap) is None
+            else on_cells(clips.by_frame(_planes(heat)), samples, inverted.pixels, fit),
         )
         for i in drawing
     ]
     edited = joined(samples.to(drawn[0].latent), drawn, how.overlap)
-    return with_samples(inverted.picture, edited), union(greys.pasted(mask) for mask in masks)
+    return with_samples(inverted.picture, edited), union(greys.pasted(mask) for mask in shown)
 
 
 def _drawn(
@@ -117,6 +124,11 @@ def _check_draft(edit: WireEdit, samples: Tensor) -> None:
             f"the draft is {list(edit.draft['samples'].shape)} but the inverted picture is {list(samples.shape)}; "
             "connect the draft that DiffEdit Mask made of this picture, or none"
         )
+
+
+def _planes(mask: Tensor) -> Tensor:
+    """[n, H, W], however many dimensions a node gave it."""
+    return mask.reshape(-1, *mask.shape[-2:]).float()
 
 
 def _check_sizes(masks: Sequence[Tensor]) -> None:

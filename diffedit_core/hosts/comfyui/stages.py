@@ -18,8 +18,10 @@ from ...host import Role
 from ...inversion import Trajectory, round_trip_error
 from ...masks import fit, spared, warn_if_unlikely
 from ...settings import ContrastSettings, CutSettings, InversionSettings, MaskSettings
+from .clips import Clips
+from .families import cell_pictures, cell_pixels
 from .guider import Conditioning, LoopDenoisers, connected, run
-from .latents import VaeLatent, cell_pixels, family_of, samples_of, to_vae_units, with_samples
+from .latents import VaeLatent, family_of, samples_of, to_vae_units, with_samples
 from .noise import SCHEDULER, SamplingProcess
 
 DRAFTED, KINDS = "diffedit_drafted", "diffedit_kinds"
@@ -37,6 +39,11 @@ class WireTrajectory:
     family: tuple[str, str]  # latent format and noise process
     pixels: int  # a latent cell
 
+    @property
+    def count(self) -> int:
+        """Images or clips."""
+        return len(self.picture["samples"])
+
     def above(self, x0: Tensor) -> Trajectory:
         """The whole of it, over the clean latent in the model's units."""
         latents = torch.cat([x0[None], self.noisy_model_latents.to(x0)])
@@ -47,13 +54,18 @@ class WireTrajectory:
 class Found:
     """Where two texts disagree, at the picture's size, and what kind of edit they ask for."""
 
-    mask: Tensor  # [B, H, W]
-    heatmap: Tensor  # [B, H, W]
+    mask: Tensor  # [B, H, W], or one for each picture of each clip
+    heatmap: Tensor  # of the same shape
     draft: VaeLatent  # what the heatmap belongs to: the picture, or a draft with the new thing in it
     kinds: tuple[str, ...]
     agreement: Tensor  # [B]
     may_draft: bool
     lacks_negative: bool  # something is added, and there was no negative text to make a draft with
+
+    @property
+    def clips(self) -> Tensor:
+        """The masks by image or clip: [B, pictures, H, W]."""
+        return self.mask.unflatten(0, (len(self.kinds), -1))
 
 
 def find_mask(
@@ -67,8 +79,10 @@ def find_mask(
     seed: int,
     negative: Conditioning | None = None,
     keep: Conditioning | None = None,
+    each_picture: bool = False,
 ) -> Found:
-    """A clip gets one mask: what changes in any frame may change in all. Drafts need the negative text to be guided.
+    """A clip gets one mask: what changes in any frame may change in all. With ``each_picture`` each of its pictures has
+    its own, all cut at one threshold. Drafts need the negative text to be guided.
 
     What ``keep`` names is left out of the mask: where it differs least from the source text.
     """
@@ -78,17 +92,22 @@ def find_mask(
     if not can_draft and not how.is_purist:
         how = replace(how, drafts=0)
     look, has_draft = _look(model, samples, {"target": target, "source": source, "negative": negative}, how, seed)
-    planes, how_cut = _planes(look), MaskSettings(how, cut).cut_by_hand
+    planes, how_cut = _planes(look, each_picture), MaskSettings(how, cut).cut_by_hand
     mask = masks.cut(planes, size, how_cut.rule, how_cut.value)
     if keep is not None:
         of_it = replace(how, kind="object", drafts=0)
-        mask = spared(mask, _planes(_look(model, samples, {"target": keep, "source": source}, of_it, seed)[0]))
+        of_keep, _ = _look(model, samples, {"target": keep, "source": source}, of_it, seed)
+        mask = spared(mask, _planes(of_keep, each_picture))
     warn_if_unlikely(mask, look.kinds)
     seen = _drafted(samples.to(mask.device), to_vae_units(model, look.draft), has_draft)
     lacks_negative = "addition" in look.kinds and not can_draft
     draft = {**with_samples(latent, seen), DRAFTED: tuple(has_draft.tolist()), KINDS: look.kinds}
     agreement = look.agreement.to(mask.device)
-    return Found(mask, fit(planes, size), draft, look.kinds, agreement, how.may_draft, lacks_negative)
+    heatmap = fit(planes, size)
+    if planes.ndim == 4:
+        clips = Clips.of(samples, cell_pictures(model))
+        mask, heatmap = clips.by_picture(mask.flatten(0, 1)), clips.by_picture(heatmap.flatten(0, 1))
+    return Found(mask, heatmap, draft, look.kinds, agreement, how.may_draft, lacks_negative)
 
 
 def _look(
@@ -105,10 +124,10 @@ def _look(
     return run(model, samples, connected(texts), process, levels, loop, draws=how.draws, seed=seed)
 
 
-def _planes(look: stages.Look) -> Tensor:
-    """The heatmap as one plane an image or clip: [B, h, w]."""
+def _planes(look: stages.Look, each_picture: bool) -> Tensor:
+    """The heatmap as one plane an image or clip, [B, h, w], or one a latent frame, [B, T, h, w]."""
     heatmap = look.heatmap.to(mm.intermediate_device())
-    return heatmap.amax(1) if heatmap.ndim == 4 else heatmap
+    return heatmap.amax(1) if heatmap.ndim == 4 and not each_picture else heatmap
 
 
 def invert_picture(

@@ -126,6 +126,7 @@ NO_KNOBS = {  # default, and limits or options
     "value": (0.0, -10.0, 100.0),
     "scheduler": ("ddim_uniform", list(comfy.samplers.SCHEDULER_NAMES)),
     "check": (False,),
+    "each_picture": (False,),
     "guidance": (0.0, 0.0, 30.0),
     "caption": ("",),
     "texts": ("",),
