@@ -31,6 +31,7 @@ NODES = (
     "DiffEdit_DepthModel",
     "DiffEdit_Focus",
     "DiffEdit_PasteBack",
+    "DiffEdit_KeepTheRest",
     "DiffEdit_Panels",
     "DiffEdit_DemoModel",
     "DiffEdit_DemoScene",
