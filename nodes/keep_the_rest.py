@@ -39,7 +39,9 @@ class KeepTheRest(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output("picture", display_name="picture", tooltip="The original with what was meant to change."),
+                io.Image.Output(
+                    "picture", display_name="picture", tooltip="The original with what was meant to change."
+                ),
                 io.Mask.Output("changed", display_name="mask", tooltip="Where it may differ from the original."),
                 io.Image.Output(
                     "aligned",
@@ -52,7 +54,7 @@ class KeepTheRest(io.ComfyNode):
             ],
             hidden=[io.Hidden.unique_id],
             is_output_node=True,
-            search_aliases=["align", "color match", "restore background", "pixel shift", "drift", "kontext", "qwen edit"],
+            search_aliases=["align", "color match", "restore background", "pixel shift", "drift", "kontext"],
         )
 
     @classmethod

@@ -36,9 +36,7 @@ def drifted(picture, right=3, down=-2, tint=TINT):
 
 
 def run(original, edited, **given):
-    return display.KeepTheRest.execute(
-        original=original, edited=edited, **{"refused": "error", **given}
-    )
+    return display.KeepTheRest.execute(original=original, edited=edited, **{"refused": "error", **given})
 
 
 def test_what_was_meant_comes_in_and_the_rest_is_the_original():
