@@ -20,7 +20,8 @@ from .knobs import Settings, knob
 from .masks import cut
 from .matching import MATCHES, match_colours
 from .meant import meant
-from .registering import ALIGNMENTS, Placement, laid, register
+from .placing import Placement, laid
+from .registering import ALIGNMENTS, register
 from .seams import SEAMS, fit_seam
 from .shapes import grow, parts_touching
 
@@ -123,7 +124,7 @@ def _kept(
     size = (original.shape[0], original.shape[1])
     placement = register(original, edited, None if mask is None else ~mask, how.alignment)
     lain = laid(edited, placement, size)
-    same = np.abs(lain - original).max(-1) < ALIKE
+    same = (np.abs(lain - original).max(-1) < ALIKE).astype(np.float32)
     colouring = match_colours(lain, original, same, how.colour)
     aligned = colouring(lain)
     found = meant(original, aligned, how.sensitivity)
