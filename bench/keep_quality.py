@@ -24,7 +24,7 @@ OURS, PLAIN, MATCHED = "Keep the Rest (ours)", "plain difference", "colour match
 WAYS = (OURS, PLAIN, MATCHED)
 
 STANDS_OUT = {PLAIN: 0.15, MATCHED: 0.10}
-"""A difference in any colour that the masks made by hand take for a change: the best of several on the seeds for choosing."""
+"""A difference in any colour that masks made by hand take for a change: the best of several on the seeds for choosing."""
 
 
 @dataclass(frozen=True)
@@ -115,4 +115,3 @@ def misplaced(placement: Placement, made: Drifted) -> float:
 def tint(picture: Tensor, truth: Tensor, where: Tensor) -> float:
     """The mean colour's error there, in levels: the mean over the three colours."""
     return float(255 * (picture - truth)[where].mean(0).abs().mean()) if where.any() else 0.0
-

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-MOST_PIXELS = 128 * 128
+MOST_PIXELS = 96 * 96
 """On which the map is fitted."""
 
 INDEPENDENT = 1500
@@ -70,32 +70,33 @@ class Colouring:
         return np.clip(sum(added, picture), 0, 1, dtype=np.float32)
 
 
-def match_colours(picture: np.ndarray, like: np.ndarray, trust: np.ndarray, how: str) -> Colouring:
+def match_colours(
+    picture: np.ndarray, like: np.ndarray, trust: np.ndarray, how: str, most: int = MOST_PIXELS
+) -> Colouring:
     """What brings the picture's colours to those ``like`` has, by what did not change.
 
     ``trust`` [H, W] says how sure it is of each pixel that it shows the same. What fits no map is left out.
     """
     terms = MATCHES[how].terms
-    nothing = Colouring(terms, np.zeros((len(terms), 3), np.float32))
-    shrink = min(1.0, (MOST_PIXELS / trust.size) ** 0.5)
+    shrink = min(1.0, (most / trust.size) ** 0.5)
     size = max(1, round(trust.shape[1] * shrink)), max(1, round(trust.shape[0] * shrink))
     own, wanted, sure = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (picture, like, trust))
-    sure = sure * _legible(own) * _legible(wanted)
+    sure = (sure * _legible(own) * _legible(wanted)).reshape(-1)
     if not terms or not sure.any():
-        return nothing
-    y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in sure.shape)
-    parts = np.stack([term(own, x[None, :, None], y[:, None, None]) for term, _ in terms], 2)  # [h, w, terms, 3]
-    parts, goal, sure = parts.reshape(-1, len(terms), 3), (wanted - own).reshape(-1, 3), sure.reshape(-1)
+        return Colouring(terms, np.zeros((len(terms), 3), np.float32))
+    y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in size[::-1])
+    parts = np.stack([term(own, x[None, :, None], y[:, None, None]) for term, _ in terms], -1)  # [h, w, 3, terms]
+    parts = np.ascontiguousarray(parts.reshape(-1, 3, len(terms)).swapaxes(0, 1))  # [3, n, terms]
+    goal = (wanted - own).reshape(-1, 3).T
     likely = np.diag([1 / spread**2 for _, spread in terms])
-    shares = np.zeros((len(terms), 3))
+    sure *= INDEPENDENT / ERROR**2 / sure.sum()
+    shares = np.zeros((3, len(terms), 1), np.float32)
     for scale in SCALES:
-        off = goal - np.einsum("ntc,tc->nc", parts, shares)
-        weight = sure / (1 + np.square(off).sum(1) / scale**2) ** 2
-        weight = weight * (INDEPENDENT / ERROR**2 / max(sure.sum(), 1e-6))
-        for i in range(3):
-            part = parts[..., i]
-            shares[:, i] = np.linalg.solve((part * weight[:, None]).T @ part + likely, part.T @ (weight * goal[:, i]))
-    return Colouring(terms, shares.astype(np.float32))
+        off = goal - (parts @ shares)[..., 0]
+        weighed = parts * (sure / (1 + np.square(off).sum(0) / scale**2) ** 2)[None, :, None]
+        square, to = weighed.swapaxes(1, 2) @ parts + likely, weighed.swapaxes(1, 2) @ goal[..., None]
+        shares = np.linalg.solve(square, to).astype(np.float32)
+    return Colouring(terms, shares[..., 0].T)
 
 
 def _legible(picture: np.ndarray) -> np.ndarray:

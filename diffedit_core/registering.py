@@ -1,7 +1,7 @@
 """Two pictures laid on each other, by what did not change. Pictures are [H, W, 3] in 0..1.
 
-OpenCV's ECC takes no prior: where little is left of a picture it moves far off, even from the truth. So its step is taken here
-with one (a robust Gauss-Newton step on all three colours), and with weights that leave out what changed.
+OpenCV's ECC takes no prior: where little is left of a picture it moves far off, even from the truth. So its step is
+taken here with one (a robust Gauss-Newton step on all three colours), and with weights that leave out what changed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ ERROR = 0.04
 INDEPENDENT = 9
 """Pixels that err alike."""
 
-MOST_PIXELS = 60_000
+MOST_PIXELS = 20_000
+
+ROUGH = 48 * 48
+"""Pixels on which colours are matched on the way."""
 
 FAINT = 0.02
 """Deviation, of 1, in a window that shows nothing."""
@@ -101,16 +104,16 @@ def _best(original: np.ndarray, edited: np.ndarray, still: np.ndarray | None) ->
     tried: list[tuple[float, np.ndarray]] = []
     for start in found_by_search(original, edited):
         level = Level.of(original, edited, start, FIRST)
-        matrix = refined(level, level.down(start), still)
+        matrix = refined(level, level.down(start), still, 4)
         tried.append((fit_of(level, matrix, still), level.up(matrix)))
     return max(tried, key=lambda pair: pair[0])[1]
 
 
-def refined(level: Level, matrix: np.ndarray, still: np.ndarray | None) -> np.ndarray:
+def refined(level: Level, matrix: np.ndarray, still: np.ndarray | None, steps: int = STEPS) -> np.ndarray:
     """The map [2, 3] between the pictures of a level, from one that is nearly right."""
     size = size_of(level.own)
     gone = np.zeros(6)
-    for _ in range(STEPS):
+    for _ in range(steps):
         lain, trust = _compared(level, matrix, still)
         step = _step(level.own, lain, trust, gone)
         gone += step
@@ -121,14 +124,14 @@ def refined(level: Level, matrix: np.ndarray, still: np.ndarray | None) -> np.nd
 
 
 def _compared(level: Level, matrix: np.ndarray, still: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """The edited picture, laid on and in the original's colours, and how far each pixel can be trusted to be the same."""
+    """The edited picture, laid on and in the original's colours, and how far each pixel can be trusted."""
     size, placement = size_of(level.own), Placement(matrix)
     lain = laid(level.copy, placement, size)
     covered = placement.covers(size, size_of(level.copy))
     trust = np.clip(2 * agreement(level.own, lain) - 0.8, 0, 1) * covered
     if still is not None:
         trust = trust * cv2.resize(still.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
-    colouring = match_colours(lain, level.own, np.maximum(trust, 0.02 * covered), "curve")
+    colouring = match_colours(lain, level.own, np.maximum(trust, 0.02 * covered), "curve", ROUGH)
     return colouring(lain), trust
 
 
@@ -138,18 +141,18 @@ def _step(own: np.ndarray, lain: np.ndarray, trust: np.ndarray, gone: np.ndarray
     right, down = (cv2.Scharr(like + smooth, cv2.CV_32F, dx, 1 - dx, scale=1 / 64) for dx in (1, 0))
     pull = trust * (right**2 + down**2).sum(-1)
     at = np.flatnonzero(pull > 1e-6)
-    at = at[:: -(-len(at) // MOST_PIXELS)] if len(at) else at
+    every = max(1, len(at) // MOST_PIXELS)
+    at = at[::every]
     y, x = np.unravel_index(at, trust.shape)
     half = max(trust.shape) / 2
     u, v = ((x - (trust.shape[1] - 1) / 2) / half)[:, None], ((y - (trust.shape[0] - 1) / 2) / half)[:, None]
     gx, gy = (each.reshape(-1, 3)[at] * half for each in (right, down))
-    basis = np.stack([gx, gy, u * gx + v * gy, u * gy - v * gx, u * gx - v * gy, v * gx + u * gy], -1)  # [n, 3, 6]
+    basis = np.stack([gx, gy, u * gx + v * gy, u * gy - v * gx, u * gx - v * gy, v * gx + u * gy], -1).reshape(-1, 6)
     off = (smooth - like).reshape(-1, 3)[at]
     weight = trust.reshape(-1)[at] / (1 + np.square(off).sum(1) / ERROR**2) ** 2 / (ERROR**2 * INDEPENDENT)
-    weight = weight * (trust.size / max(1, len(at)) if len(at) == MOST_PIXELS else 1)
-    weighed = basis * weight[:, None, None]
-    square = np.einsum("nci,ncj->ij", weighed, basis) + np.diag(1 / LIKELY**2)
-    return np.linalg.solve(square, np.einsum("nci,nc->i", weighed, off) - gone / LIKELY**2)
+    weighed = basis * np.repeat(weight * every, 3)[:, None]
+    square = weighed.T @ basis + np.diag(1 / LIKELY**2)
+    return np.linalg.solve(square, weighed.T @ off.reshape(-1) - gone / LIKELY**2)
 
 
 def _moved(step: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -174,7 +177,7 @@ def fit_of(level: Level, matrix: np.ndarray, still: np.ndarray | None) -> float:
 
 
 def agreement(original: np.ndarray, lain: np.ndarray) -> np.ndarray:
-    """How alike the structure of two pictures [H, W, 3] is around each pixel: [H, W] of -1 to 1, 0 where there is none."""
+    """How alike the structure of two pictures is around each pixel: [H, W] of -1 to 1, and 0 where there is none."""
     own, its = _spread(original, original), _spread(lain, lain)
     return _spread(original, lain) / (np.sqrt(np.maximum(own * its, 0)) + FAINT**2)
 

@@ -1,7 +1,7 @@
 """About where a picture lies in another one: every zoom and rotation that is likely is tried, and all shifts at once.
 
-What counts is which way the light changes at each pixel, and not by how much (Fitch et al. 2002, orientation correlation): a
-part that changed adds nothing, and neither tint nor light matters.
+What counts is which way the light changes at each pixel, and not by how much (orientation correlation, Fitch et al.
+2002): a part that changed adds nothing, and neither tint nor light matters.
 """
 
 from __future__ import annotations

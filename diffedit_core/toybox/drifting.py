@@ -23,9 +23,13 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Drift:
-    """What happens to a picture, in the order in which it happens."""
+    """What happens to a picture, in the order in which it happens.
+
+    The autoencoder comes first: ours was trained on pictures as they are, and makes something else of bars and tints.
+    """
 
     size: tuple[int, int]  # height and width of the original
+    autoencoder: bool = False
     shift: tuple[float, float] = (0.0, 0.0)  # right and down
     zoom: float = 1.0
     rotation: float = 0.0  # degrees, clockwise
@@ -38,7 +42,6 @@ class Drift:
     offset: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of 1
     blur: float = 0.0  # deviation, in pixels of what comes out
     sharpening: float = 0.0
-    autoencoder: bool = False
     noise: float = 0.0  # deviation, in levels
     jpeg: int = 100
 
@@ -109,6 +112,10 @@ def drifted(picture: np.ndarray, drift: Drift, seed: int = 0, through: Change | 
     height, width = drift.out
     matrix = drift.matrix
     shrink = np.sqrt(abs(np.linalg.det(matrix[:2, :2])))
+    if drift.autoencoder:
+        if through is None:
+            raise ValueError("this drift goes through an autoencoder; give one")
+        picture = through(picture)
     values = picture.astype(np.float32) / 255
     if shrink < 0.9:  # what is made smaller must not alias
         values = cv2.GaussianBlur(values, (0, 0), 0.45 * np.sqrt(1 / shrink**2 - 1))
@@ -121,10 +128,6 @@ def drifted(picture: np.ndarray, drift: Drift, seed: int = 0, through: Change | 
         values = cv2.GaussianBlur(values, (0, 0), drift.blur)
     if drift.sharpening:
         values += drift.sharpening * (values - cv2.GaussianBlur(values, (0, 0), 1))
-    if drift.autoencoder:
-        if through is None:
-            raise ValueError("this drift goes through an autoencoder; give one")
-        values = through(_levels(values)).astype(np.float32) / 255
     if drift.noise:
         values += np.random.default_rng(seed).normal(0, drift.noise / 255, values.shape).astype(np.float32)
     return _compressed(_levels(values), drift.jpeg) if drift.jpeg < 100 else _levels(values)
