@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,17 +19,21 @@ from .checks import check_finite
 from .compositing import paste, soften_inwards
 from .knobs import Settings, knob
 from .masks import cut
-from .matching import MATCHES, match_colours
-from .meant import meant
-from .registering import ALIGNMENTS, Placement, laid, register
+from .matching import MATCHES, Colouring, match_colours
+from .meant import at_full_size, meant
+from .placing import Placement, Size, after, laid, scale_of, shrunk, size_of, stretched
+from .registering import ALIGNMENTS, Level, agreement, register
 from .seams import SEAMS, fit_seam
 from .shapes import grow, parts_touching
 
 LEAST_SIDE = 16
 """Pixels: in a smaller picture nothing can be recognised."""
 
-ALIKE = 0.15
-"""What differs by less may be the same in other colours."""
+WORK = 640
+"""Pixels of the longer side on which changes are looked for."""
+
+ROWS = 256
+"""That are laid on at a time."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ def keep_rest(
     touch something hot count as meant. One of any serves all of the others.
     """
     count = _check(original, edited, mask, heatmap)
-    originals, pictures = (each.float().cpu().numpy() for each in (original, edited))
+    originals, pictures = (each.float().clamp(0, 1).cpu().numpy() for each in (original, edited))
     masks = [None] * count if mask is None else list((mask > 0).expand(count, -1, -1).cpu().numpy())
     hot = [None] * count if heatmap is None else list(_hot(heatmap, original).expand(count, -1, -1).cpu().numpy())
     done = [
@@ -120,20 +125,53 @@ def _kept(
     original: np.ndarray, edited: np.ndarray, mask: np.ndarray | None, hot: np.ndarray | None, how: KeepSettings
 ) -> tuple[Placement, np.ndarray, np.ndarray, Report]:
     """Of one pair: the placement, the edited picture laid on, how much of it to paste, and the report."""
-    size = (original.shape[0], original.shape[1])
+    size = size_of(original)
     placement = register(original, edited, None if mask is None else ~mask, how.alignment)
-    lain = laid(edited, placement, size)
-    same = np.abs(lain - original).max(-1) < ALIKE
-    colouring = match_colours(lain, original, same, how.colour)
-    aligned = colouring(lain)
-    found = meant(original, aligned, how.sensitivity)
+    found, colouring, common = _found(original, edited, placement, mask, how)
+    aligned = _aligned(edited, placement, colouring, size)
+    full = at_full_size(found, original, aligned)
     if mask is not None:
-        found = found * mask
+        full = full * mask
     if hot is not None:
-        found = parts_touching(found > 0, hot).astype(np.float32)
-    weight = soften_inwards(torch.from_numpy(grow(found, how.grow))[None], how.rim)[0].numpy()
-    report = Report((0, 0), 1.0, 0.0, 0.0, (0, 0, 0), float(found.mean()), float(same.mean()), None)
+        full = parts_touching(full > 0, hot).astype(np.float32)
+    covered = placement.covers(size, size_of(edited))
+    weight = soften_inwards(torch.from_numpy(grow(full, how.grow) * covered)[None], how.rim)[0].numpy()
+    report = Report((0, 0), 1.0, 0.0, 0.0, (0, 0, 0), float(full.mean()), common, None)
     return placement, aligned, weight, report
+
+
+def _found(
+    original: np.ndarray, edited: np.ndarray, placement: Placement, mask: np.ndarray | None, how: KeepSettings
+) -> tuple[np.ndarray, Colouring, float]:
+    """What was meant to change, on a smaller picture, the map of colours, and the share of structure that is the same."""
+    level = Level.of(original, edited, placement.matrix, WORK)
+    size = size_of(level.own)
+    small = Placement(level.down(placement.matrix))
+    lain, covered = laid(level.copy, small, size), small.covers(size, size_of(level.copy))
+    alike = agreement(level.own, lain)
+    trust = np.clip(2 * alike - 0.8, 0, 1) * covered
+    still = None if mask is None else cv2.resize((~mask).astype(np.uint8), size[::-1]) > 0
+    for _ in range(2):
+        if still is not None:
+            trust = trust * still
+        colouring = match_colours(lain, level.own, np.maximum(trust, 0.02 * covered), how.colour)
+        matched = colouring(lain)
+        found = meant(level.own, matched, trust, covered, how.sensitivity)
+        trust = np.where(grow(found, 3) > 0, 0, covered).astype(np.float32)
+    return found, colouring, 1.0
+
+
+def _aligned(edited: np.ndarray, placement: Placement, colouring: Colouring, size: Size) -> np.ndarray:
+    """The edited picture laid onto the original and in its colours, some rows at a time."""
+    small = shrunk(edited, 1 / scale_of(placement.matrix))
+    own = Placement(after(stretched(size_of(edited), size_of(small)), placement.matrix), placement.bend)
+    result = np.empty((*size, 3), np.float32)
+    y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in size)
+    for start in range(0, size[0], ROWS):
+        rows = slice(start, start + ROWS)
+        lain = cv2.remap(small, *own.at(size, rows), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        result[rows] = colouring.rows(lain, x[None, :, None], y[rows, None, None])
+    return result
 
 
 def _hot(heatmap: Tensor, original: Tensor) -> Tensor:

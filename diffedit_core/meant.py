@@ -1,18 +1,93 @@
-"""What was meant to change: where two pictures that lie on each other still differ by more than noise."""
+"""What was meant to change: where two pictures [H, W, 3] that lie on each other differ by more than noise."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from .shapes import fill_holes, keep_parts, parts_touching, without_hairs
+from .edges import guided_filter
+from .shapes import around, fill_holes, keep_parts, parts_touching, without_hairs
 
-STRONG, WEAK = 25 / 255, 10 / 255
+BLURS = 0.7, 1.4, 2.8
+"""Pixels: the widths of detail that one of the pictures may have more of."""
+
+STRONG, WEAK = 5.0, 2.5
+"""Times what is usual where nothing changed: a change, and what belongs to one beside it."""
+
+SEEN = 1.5
+"""A difference of colours, in CIE Lab, that nobody sees."""
+
+UNSURE = 0.3
+"""Pixels by which an edge may be off without a meaning."""
+
+HALF = 0.4
+"""Of a change this share is within its rim, and less is its blur."""
+
+REACH = 3
+"""Pixels over which a rim may be blurred."""
+
+LEAST = 6e-4
+"""Share of the picture: a smaller part is noise."""
+
+HOLE = 0.01
+"""Share of the picture that a hole may have, to be filled."""
 
 
-def meant(original: np.ndarray, aligned: np.ndarray, sensitivity: float) -> np.ndarray:
-    """Where the pictures [H, W, 3] differ: [H, W] of 0 and 1."""
-    off = cv2.blur(np.abs(aligned - original).max(-1), (3, 3)) * sensitivity
-    found = parts_touching(off > WEAK, off > STRONG)
-    found = without_hairs(found.astype(np.float32), 1)
-    return fill_holes(keep_parts(found, 0.0005, 0), 0.005)
+def meant(own: np.ndarray, lain: np.ndarray, trust: np.ndarray, covered: np.ndarray, sensitivity: float) -> np.ndarray:
+    """Where ``lain``, on the picture ``own`` and in its colours, was meant to differ: [H, W] of 0 and 1.
+
+    ``trust`` [H, W] says how surely a pixel shows the same in both.
+    """
+    like = as_sharp(own, lain, trust)
+    off = cv2.GaussianBlur(_lab(lain) - _lab(like), (0, 0), 1.0)
+    size = np.sqrt(np.square(off).sum(-1))
+    usual = _usual(size, trust, covered)
+    edges = np.sqrt(
+        np.square(cv2.Scharr(_lab(like), cv2.CV_32F, 1, 0, scale=1 / 32)).sum(-1)
+        + np.square(cv2.Scharr(_lab(like), cv2.CV_32F, 0, 1, scale=1 / 32)).sum(-1)
+    )
+    stands_out = sensitivity * size / np.sqrt(SEEN**2 + usual**2 + (UNSURE * edges) ** 2) * covered
+    found = parts_touching(stands_out > WEAK, stands_out > STRONG)
+    height = cv2.dilate(size * found, np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8))
+    found &= size > HALF * height
+    solid = without_hairs(fill_holes(found.astype(np.float32), HOLE), 1)
+    return keep_parts(solid, LEAST, 0)
+
+
+def as_sharp(own: np.ndarray, lain: np.ndarray, trust: np.ndarray) -> np.ndarray:
+    """The picture as blurred, or as sharp, as the other one is where both show the same."""
+    parts = np.stack([cv2.GaussianBlur(own, (0, 0), blur) - own for blur in BLURS], -1).reshape(-1, len(BLURS))
+    goal = (lain - own).reshape(-1)
+    weight = np.repeat(trust.reshape(-1), 3) / (1 + np.square(goal) / 0.05**2) ** 2
+    weighed = parts * weight[:, None]
+    square = weighed.T @ parts + np.eye(len(BLURS)) * (1e-5 * trust.size + 1e-6)
+    shares = np.linalg.solve(square, weighed.T @ goal)
+    return own + (parts @ shares).reshape(own.shape).astype(np.float32)
+
+
+def at_full_size(found: np.ndarray, original: np.ndarray, aligned: np.ndarray) -> np.ndarray:
+    """What was found on a smaller picture, along the edges of the change at full size: [H, W] of 0 and 1."""
+    height, width = original.shape[:2]
+    shrink = height / found.shape[0]
+    if shrink <= 1:
+        return found
+    part = around(cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST) > 0, round(4 * shrink))
+    result = np.zeros((height, width), np.float32)
+    if part is None:
+        return result
+    rough = cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR)[part]
+    change = np.abs(aligned[part] - original[part])
+    result[part] = guided_filter(rough, change, max(1, round(2 * shrink))) > 0.5
+    return result
+
+
+def _usual(size: np.ndarray, trust: np.ndarray, covered: np.ndarray) -> float:
+    """The difference where nothing changed."""
+    still = trust > 0.5
+    if still.mean() < 0.02:
+        still = covered
+    return float(np.median(size[still])) if still.any() else 0.0
+
+
+def _lab(picture: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(picture.clip(0, 1).astype(np.float32), cv2.COLOR_RGB2Lab)

@@ -1,4 +1,8 @@
-"""Where each place of one picture is in another one, by what both show. Pictures are [H, W, 3] in 0..1."""
+"""Two pictures laid on each other, by what did not change. Pictures are [H, W, 3] in 0..1.
+
+OpenCV's ECC takes no prior: where little is left of a picture it moves far off, even from the truth. So its step is
+taken here with one (a robust Gauss-Newton step on all three colours), and with weights that leave out what changed.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,40 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+from .matching import match_colours
+from .placing import Placement, after, laid, scale_of, shrunk, size_of, stretched
+from .searching import found_by_search
+
+FIRST = 128
+LEVELS = 128, 256, 640
+"""Pixels of the longer side at which two pictures are laid on each other, the coarse first."""
+
+STEPS = 8
+"""At each level, at most."""
+
+STILL = 0.01
+"""Pixels of a level: a smaller step is the last."""
+
+WINDOW = 9
+"""Pixels a side, of a level, over which two pictures are compared."""
+
+LIKELY = np.array([0.03, 0.03, 0.03, 0.03, 0.02, 0.002])
+"""How far a map may be from what the search found: shift (of half a side), zoom, rotation, stretch and shear."""
+
+ERROR = 0.04
+"""By which colours that are the same differ, when the pictures lie on each other."""
+
+INDEPENDENT = 9
+"""Pixels that err alike."""
+
+MOST_PIXELS = 20_000
+
+ROUGH = 48 * 48
+"""Pixels on which colours are matched on the way."""
+
+FAINT = 0.02
+"""Deviation, of 1, in a window that shows nothing."""
 
 
 @dataclass(frozen=True)
@@ -22,53 +60,132 @@ ALIGNMENTS: Mapping[str, Alignment] = {
 
 
 @dataclass(frozen=True)
-class Placement:
-    """From the pixels of one picture to those of another: an affine map, after a smooth warp where there is one."""
+class Level:
+    """An original and an edited picture, small and about as sharp as each other."""
 
-    matrix: np.ndarray  # [2, 3], of (x, y, 1); pixels are counted at their middle
-    bend: np.ndarray | None = None  # [h, w, 2]: pixels right and down to go first, on a coarse grid over the picture
+    own: np.ndarray
+    copy: np.ndarray
+    size: tuple[int, int]  # of the original
+    other: tuple[int, int]  # of the edited picture
 
-    def at(self, size: tuple[int, int], rows: slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
-        """The x and y in the other picture of some rows of this one, whose height and width is ``size``."""
-        height, width = size
-        y, x = np.mgrid[rows, :width].astype(np.float32) if rows.stop else np.mgrid[:height, :width].astype(np.float32)
-        if self.bend is not None:
-            right, down = cv2.split(cv2.resize(self.bend, (width, height), interpolation=cv2.INTER_CUBIC)[rows])
-            x, y = x + right, y + down
-        (a, b, c), (d, e, f) = self.matrix.astype(np.float32)
-        return a * x + b * y + c, d * x + e * y + f
+    @classmethod
+    def of(cls, original: np.ndarray, edited: np.ndarray, matrix: np.ndarray, pixels: int) -> Level:
+        """At so many pixels of the longer side."""
+        shrink = min(1.0, pixels / max(original.shape[:2]))
+        own, copy = shrunk(original, shrink), shrunk(edited, shrink / scale_of(matrix))
+        return cls(own, copy, size_of(original), size_of(edited))
+
+    def down(self, matrix: np.ndarray) -> np.ndarray:
+        """A map between the pictures themselves, as one between these."""
+        return after(stretched(self.other, size_of(self.copy)), after(matrix, stretched(size_of(self.own), self.size)))
+
+    def up(self, matrix: np.ndarray) -> np.ndarray:
+        return after(stretched(size_of(self.copy), self.other), after(matrix, stretched(self.size, size_of(self.own))))
 
 
-def stretched(size: tuple[int, int], other: tuple[int, int]) -> np.ndarray:
-    """The map [2, 3] from a picture of one height and width to the same picture at another."""
-    down, right = (b / a for a, b in zip(size, other, strict=True))
-    return np.array([[right, 0, (right - 1) / 2], [0, down, (down - 1) / 2]])
-
-
-def register(original: np.ndarray, edited: np.ndarray, weight: np.ndarray | None, how: str) -> Placement:
+def register(original: np.ndarray, edited: np.ndarray, still: np.ndarray | None, how: str) -> Placement:
     """From the original [H, W, 3] to the edited picture [h, w, 3], by what did not change.
 
-    What counts for nothing has a ``weight`` [H, W] of 0.
+    Nothing changed where it is ``still``, bool [H, W], if that is known.
     """
-    size, other = (original.shape[0], original.shape[1]), (edited.shape[0], edited.shape[1])
-    start = stretched(size, other)
     if how == "none":
-        return Placement(start)
-    grey, lain = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (original, laid(edited, Placement(start), size)))
-    mask = None if weight is None else (weight > 0).astype(np.uint8)
-    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-5)
-    try:
-        _, step = cv2.findTransformECC(lain, grey, np.eye(2, 3, dtype=np.float32), cv2.MOTION_AFFINE, stop, mask, 5)
-    except cv2.error:  # it says so where the two do not converge
-        return Placement(start)
-    return Placement(after(start, cv2.invertAffineTransform(step)))
+        return Placement(stretched(size_of(original), size_of(edited)))
+    matrix = _best(original, edited, still)
+    for pixels in LEVELS:
+        level = Level.of(original, edited, matrix, pixels)
+        matrix = level.up(refined(level, level.down(matrix), still))
+        if max(original.shape[:2]) <= pixels:
+            break
+    return Placement(matrix)
 
 
-def after(second: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """One map [2, 3] after another."""
-    return second @ np.vstack([first, [0, 0, 1]])
+def _best(original: np.ndarray, edited: np.ndarray, still: np.ndarray | None) -> np.ndarray:
+    """Of what the search finds, what fits best when it is refined."""
+    tried: list[tuple[float, np.ndarray]] = []
+    for start in found_by_search(original, edited):
+        level = Level.of(original, edited, start, FIRST)
+        matrix = refined(level, level.down(start), still, 4)
+        tried.append((fit_of(level, matrix, still), level.up(matrix)))
+    return max(tried, key=lambda pair: pair[0])[1]
 
 
-def laid(edited: np.ndarray, placement: Placement, size: tuple[int, int]) -> np.ndarray:
-    """The edited picture as it lies on the original: [H, W, 3] of the original's ``size``."""
-    return cv2.remap(edited, *placement.at(size), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+def refined(level: Level, matrix: np.ndarray, still: np.ndarray | None, steps: int = STEPS) -> np.ndarray:
+    """The map [2, 3] between the pictures of a level, from one that is nearly right."""
+    size = size_of(level.own)
+    gone = np.zeros(6)
+    for _ in range(steps):
+        lain, trust = _compared(level, matrix, still)
+        step = _step(level.own, lain, trust, gone)
+        gone += step
+        matrix = after(matrix, _moved(step, size))
+        if np.abs(step).max() * max(size) / 2 < STILL:
+            break
+    return matrix
+
+
+def _compared(level: Level, matrix: np.ndarray, still: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """The edited picture, laid on and in the original's colours, and how far each pixel can be trusted."""
+    size, placement = size_of(level.own), Placement(matrix)
+    lain = laid(level.copy, placement, size)
+    covered = placement.covers(size, size_of(level.copy))
+    trust = np.clip(2 * agreement(level.own, lain) - 0.8, 0, 1) * covered
+    if still is not None:
+        trust = trust * cv2.resize(still.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
+    colouring = match_colours(lain, level.own, np.maximum(trust, 0.02 * covered), "curve", ROUGH)
+    return colouring(lain), trust
+
+
+def _step(own: np.ndarray, lain: np.ndarray, trust: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """By how much to move, [6]: what explains the difference best, with what is ``gone`` already no less likely."""
+    smooth, like = (cv2.GaussianBlur(each, (0, 0), 0.7) for each in (own, lain))
+    right, down = (cv2.Scharr(like + smooth, cv2.CV_32F, dx, 1 - dx, scale=1 / 64) for dx in (1, 0))
+    pull = trust * (right**2 + down**2).sum(-1)
+    at = np.flatnonzero(pull > 1e-6)
+    every = max(1, len(at) // MOST_PIXELS)
+    at = at[::every]
+    y, x = np.unravel_index(at, trust.shape)
+    half = max(trust.shape) / 2
+    u, v = ((x - (trust.shape[1] - 1) / 2) / half)[:, None], ((y - (trust.shape[0] - 1) / 2) / half)[:, None]
+    gx, gy = (each.reshape(-1, 3)[at] * half for each in (right, down))
+    basis = np.stack([gx, gy, u * gx + v * gy, u * gy - v * gx, u * gx - v * gy, v * gx + u * gy], -1).reshape(-1, 6)
+    off = (smooth - like).reshape(-1, 3)[at]
+    weight = trust.reshape(-1)[at] / (1 + np.square(off).sum(1) / ERROR**2) ** 2 / (ERROR**2 * INDEPENDENT)
+    weighed = basis * np.repeat(weight * every, 3)[:, None]
+    square = weighed.T @ basis + np.diag(1 / LIKELY**2)
+    return np.linalg.solve(square, weighed.T @ off.reshape(-1) - gone / LIKELY**2)
+
+
+def _moved(step: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The map [2, 3] of a step, about the middle of a picture."""
+    right, down, zoom, turn, stretch, shear = step
+    half, (x, y) = max(size) / 2, ((size[1] - 1) / 2, (size[0] - 1) / 2)
+    linear = np.array([[1 + zoom + stretch, shear - turn], [shear + turn, 1 + zoom - stretch]])
+    shift = np.array([right, down]) * half + np.array([x, y]) - linear @ [x, y]
+    return np.column_stack([linear, shift])
+
+
+def fit_of(level: Level, matrix: np.ndarray, still: np.ndarray | None) -> float:
+    """How much of what the two pictures show is the same in both, from 0 to 1."""
+    lain, _ = _compared(level, matrix, still)
+    covered = Placement(matrix).covers(size_of(level.own), size_of(level.copy))
+    own, its = _spread(level.own, level.own), _spread(lain, lain)
+    shown = np.sqrt(np.maximum(np.maximum(own, its), 0))
+    off = np.sqrt(np.square(cv2.GaussianBlur(lain, (0, 0), 1) - cv2.GaussianBlur(level.own, (0, 0), 1)).sum(-1))
+    alike = np.where(shown < FAINT, 1, np.clip((agreement(level.own, lain) - 0.5) / 0.4, 0, 1))
+    weight = (np.minimum(shown, 0.2) + 0.01) * covered
+    return float((weight * alike * np.exp(-np.square(off / 0.08))).sum() / weight.sum() * covered.mean() ** 0.25)
+
+
+def agreement(original: np.ndarray, lain: np.ndarray) -> np.ndarray:
+    """How alike the structure of two pictures is around each pixel: [H, W] of -1 to 1, and 0 where there is none."""
+    own, its = _spread(original, original), _spread(lain, lain)
+    return _spread(original, lain) / (np.sqrt(np.maximum(own * its, 0)) + FAINT**2)
+
+
+def _spread(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The covariance of the two in a window around each pixel: [H, W]."""
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return cv2.blur(values, (WINDOW, WINDOW))
+
+    return (mean(one * other) - mean(one) * mean(other)).sum(-1)
