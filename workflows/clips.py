@@ -6,7 +6,7 @@ from typing import Any
 
 import notes
 import wanted
-from drawing import Graph, Node, Socket
+from drawing import Graph, Node
 from models import LTX_25, WAN_22_5B, Apart, load_all
 from parts import GREEN, ONCE, Start, edit, end, find, introduce, look, paste, say, shifted
 
@@ -39,7 +39,7 @@ def change_clip(
     whole = start.seen.node
     found = find(graph, "DiffEdit_DiffEditMask", start, negative=start.negative, **finding)
     cut = graph.add("DiffEdit_MaskRefine", 3, title="Cut the mask", height=240, mask=found["heatmap"], rule="auto")
-    note = graph.note(3, notes.CLIPS, title="One mask for all frames", height=260)
+    note = graph.note(3, notes.CLIPS, title="One mask for all frames", height=190)
     graph.group("2  Where the two texts differ", GREEN, [found, cut, note])
     latent = edit(graph, start, whole, inverting, {**denoising, "mask": cut["mask"], "draft": found["draft"]})
     return paste(graph, 5, start, latent, whole, mask=cut["mask"], room=EditSettings().room)
@@ -70,7 +70,7 @@ def _begin(
 
 def _finish(graph: Graph, frames: Node, decoded: Node, pasted: Node, about: str) -> Graph:
     """The clip with its own sound, at its own speed."""
-    same: dict[str, Socket] = {"fps": frames["fps"], "audio": frames["audio"]}
+    same: dict[str, Any] = {"fps": frames["fps"], "audio": frames["audio"]}
     video = graph.add("CreateVideo", 5, title="With its sound and speed", images=pasted["picture"], **same)
     saved = {"video": video["VIDEO"], "filename_prefix": f"DiffEdit/{graph.name}"}
     kept = graph.add("SaveVideo", 5, height=260, **saved)

@@ -37,9 +37,9 @@ def _declared(groups: dict[str, Any], values: dict[str, Any], prefix: str = "") 
 
 def _input(name: str, spec: list[Any]) -> Input:
     options = spec[1] if len(spec) > 1 else {}
-    choices = spec[0] if isinstance(spec[0], list) else options.get("options", [])
+    choices: list[Any] = spec[0] if isinstance(spec[0], list) else options.get("options", [])
     type_ = "COMBO" if isinstance(spec[0], list) else spec[0]
-    first = choices[0] if choices else ""
+    first: Any = choices[0] if choices else ""
     none = {"INT": 0, "FLOAT": 0.0, "STRING": "", "BOOLEAN": False, "COMBO": first}.get(type_)
     extra: list[Any] = []
     if options.get("control_after_generate", type_ == "INT" and name in ("seed", "noise_seed")):

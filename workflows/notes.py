@@ -202,11 +202,9 @@ DiffEdit changes the one thing that the two texts disagree about. Compare the th
 
 The **negative text** says what to keep away from, in all three."""
 
-CLIPS = """The clip is made first, from the source text. Then it is edited like any other clip: connect your own \
-frames instead of VAE Decode.
-
-- There is one mask for all frames: it covers what changes in any of them.
-- Wan takes 1, 5, 9, ... 81 frames.
+CLIPS = """- There is one mask for all frames: it covers what changes in any of them.
+- A mask that you have already works too: connect it instead of Mask Refine's.
+- Wan works on 1, 5, 9, ... frames, LTX on 1, 9, 17, ...
 - Keep **strength** in DDIM Invert below 1."""
 
 WRITING = """A text encoder that sees the picture is asked for two texts that differ in as few words as possible. \

@@ -28,6 +28,7 @@ from parts import (
 from diffedit_core.settings import EditSettings
 
 AS_IT_IS, OTHERWISE = "make her dress pink", "make her dress blue"
+NEGATIVE = "Negative text"
 
 
 @dataclass(frozen=True)
@@ -36,24 +37,24 @@ class Told:
 
     family: str
     files: Apart
-    reader: str = "CLIPTextEncode"
     shift: float | None = None
+    sees: bool = False  # its text encoder sees the picture
     beside: tuple[str, dict[str, Any]] | None = None  # a node that each text passes through, with its widgets
 
 
 QWEN = Told(
     "Qwen-Image-Edit",
     QWEN_IMAGE_EDIT,
-    "TextEncodeQwenImageEditPlus",
-    3.1,
-    ("FluxKontextMultiReferenceLatentMethod", {"reference_latents_method": "index_timestep_zero"}),
+    shift=3.1,
+    sees=True,
+    beside=("FluxKontextMultiReferenceLatentMethod", {"reference_latents_method": "index_timestep_zero"}),
 )
 
 
 def told_qwen_image_edit() -> Graph:
     graph, start = _begin("told_qwen_image_edit", QWEN, "Qwen-Image-Edit (2511).", since="0.5.0")
     refined = _mask(graph, start)
-    own = graph.add("CFGNorm", 4, title="Guidance without glare", model=start.model, strength=1.0)
+    own = graph.add("CFGNorm", 4, model=start.model, strength=1.0)
     latent = _sampled(graph, start, model=own["patched_model"], steps=40, cfg=4.0)
     return _finish(graph, start, refined, latent, [own, latent.node], wanted.QWEN_IMAGE_EDIT)
 
@@ -109,20 +110,20 @@ def _begin(name: str, told: Told, about: str, since: str = "") -> tuple[Graph, S
     latent = graph.add("VAEEncode", 1, title="The reference", pixels=seen, vae=vae)["LATENT"]
     graph.note(1, notes.TELLING, title="The two texts", height=210)
     named = {"Source: tells it to change nothing": AS_IT_IS, "Target: tells it what to change": OTHERWISE}
-    said = [_read(graph, told, clip, seen, title, words) for title, words in (named | {"Negative text": ""}).items()]
-    source, target, negative = (_referring(graph, told, each, latent) for each in said)
+    said = {title: _read(graph, told, clip, seen, title, words) for title, words in (named | {NEGATIVE: ""}).items()}
     graph.group("1  A picture and two texts", BLUE, list(graph.nodes))
+    source, target, negative = (_referring(graph, told, *each, latent) for each in said.items())
     return graph, Start(model, clip, vae, picture, seen, source, target, negative, latent)
 
 
 def _read(graph: Graph, told: Told, clip: Socket, seen: Socket, title: str, words: str) -> Socket:
-    sees = told.reader != Told.reader
-    given: dict[str, Any] = {"prompt": words, "image1": seen} if sees else {"text": words}
-    return graph.add(told.reader, 1, title=title, height=60, clip=clip, **given)["CONDITIONING"]
+    kind = "TextEncodeQwenImageEditPlus" if told.sees else "CLIPTextEncode"
+    given: dict[str, Any] = {"prompt": words, "image1": seen} if told.sees else {"text": words}
+    return graph.add(kind, 1, title=title, height=60, clip=clip, **given)["CONDITIONING"]
 
 
-def _referring(graph: Graph, told: Told, said: Socket, latent: Socket) -> Socket:
-    name = said.node.title.split(":")[0]
+def _referring(graph: Graph, told: Told, title: str, said: Socket, latent: Socket) -> Socket:
+    name = title.split(":")[0]
     refers = graph.add("ReferenceLatent", 2, title=f"{name}: with the picture", conditioning=said, latent=latent)
     if told.beside is None:
         return refers["CONDITIONING"]
@@ -136,8 +137,8 @@ def _mask(graph: Graph, start: Start) -> Node:
     how = EditSettings().mask
     knobs = {"rule": how.cut.rule, "edge_snap": how.refinement.edge_snap}
     refined = refine(graph, 3, found["heatmap"], start.seen, title="Cut and refine the mask", **knobs)
-    note = graph.note(3, notes.CUTTING_TOLD, title="The mask", height=290)
-    graph.group("2  Where the two texts differ", GREEN, [found, refined, note])
+    graph.note(3, notes.CUTTING_TOLD, title="The mask", height=290)
+    graph.group("2  Where the two texts differ", GREEN, [node for node in graph.nodes if node.column in (2, 3)])
     return refined
 
 

@@ -15,6 +15,7 @@ from server import PACK, Run, Server
 WORKFLOWS = PACK / "workflows"
 sys.path.insert(0, str(WORKFLOWS))
 
+import asking  # noqa: E402
 import build  # noqa: E402
 import models  # noqa: E402
 
@@ -89,8 +90,15 @@ SMALL = {
     "CLIPLoader": {"type": "sd3"},
     "DualCLIPLoader": {"type": "sd3"},
 }
-NARROW = {"qwen_2.5_vl_7b_fp8_scaled.safetensors": 3584, "qwen3vl_4b_fp8_scaled.safetensors": 640}
+NARROW = {
+    "qwen_2.5_vl_7b_fp8_scaled.safetensors": 3584,
+    "qwen3vl_4b_fp8_scaled.safetensors": 640,
+    "gemma4-12b-with-proj-ltx-2.5-comfy-int8-convrot.safetensors": 128,
+}
 """How wide the text is that a model reads, where no kind of CLIP is as wide."""
+
+SEEN = {"width": 80, "height": 64}
+"""The size at which a small model sees what it would see as a megapixel."""
 
 SAME = {models.SDXL_TURBO.name: models.SDXL.name}  # one small model, so that it is loaded once
 
@@ -110,7 +118,19 @@ def few(graph: Graph) -> Graph:
             less = with_node(
                 rewired(less, [number, 0], ["narrow", 0]), "narrow", "StandIn_Narrow", clip=[number, 0], width=width
             )
-    return less
+    return hurried(less)
+
+
+def hurried(graph: Graph) -> Graph:
+    """Where a picture would be brought to a megapixel, it is made small, and so is what a text refers to."""
+    for number in all_of(graph, "FluxKontextImageScale"):
+        scaled = {"upscale_method": "bicubic", "crop": "disabled", **SEEN}
+        graph[number] |= {"class_type": "ImageScale", "inputs": graph[number]["inputs"] | scaled}
+    for number in all_of(graph, "TextEncodeQwenImageEditPlus"):
+        if vae := graph[number]["inputs"].get("vae"):
+            graph = with_node(graph, "hurried", "StandIn_Hurry", vae=vae, **SEEN)
+            graph[number]["inputs"]["vae"] = ["hurried", 0]
+    return graph
 
 
 def rewired(graph: Graph, output: list, other: list) -> Graph:
@@ -176,5 +196,6 @@ def drawn_on(graph: Graph, size: tuple[int, int]) -> Graph:
 
 def pictures_of(server: Server, graph: Graph, *outputs: list) -> list[np.ndarray]:
     graph, numbers = with_previews(graph, **{f"shown{i}": output for i, output in enumerate(outputs)})
-    run = server.run_well(graph)
+    needed = asking.reached(graph, list(numbers))
+    run = server.run_well({number: node for number, node in graph.items() if number in needed})
     return [shown(server, run, number) for number in numbers]

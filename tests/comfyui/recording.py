@@ -9,8 +9,8 @@ import numpy as np
 from graphs import Graph, picture, png, shown_all, the
 from server import Run, Server
 
-CLIP_SIZE, FRAMES, PER_SECOND = (64, 64), 9, 24.0
-SINCE = "0.33"  # as Save Video is here
+CLIP_SIZE, PER_SECOND = (64, 64), 24.0
+FRAMES = {"clip_wan": 5, "clip_ltx": 9}  # the fewest of which the model makes two
 
 
 @dataclass(frozen=True)
@@ -20,22 +20,22 @@ class Clip:
     has_sound: bool
 
 
-def record(server: Server, name: str = "clip.mp4") -> None:
-    """Frames of their own, with some silence."""
+def record(server: Server, count: int) -> None:
+    """So many frames, no two of them alike, and some silence."""
     graph: Graph = {}
-    for i in range(FRAMES):
+    for i in range(count):
         server.upload(f"frame{i}.png", png(picture(*CLIP_SIZE, seed=i)))
         graph[f"frame{i}"] = {"class_type": "LoadImage", "inputs": {"image": f"frame{i}.png"}}
         pair = {"image1": ["frame0", 0] if i == 1 else [f"batch{i - 1}", 0], "image2": [f"frame{i}", 0]}
         if i:
             graph[f"batch{i}"] = {"class_type": "ImageBatch", "inputs": pair}
-    silence = {"duration": FRAMES / PER_SECOND, "sample_rate": 44100, "channels": 2}
+    silence = {"duration": count / PER_SECOND, "sample_rate": 44100, "channels": 2}
     graph["silence"] = {"class_type": "EmptyAudio", "inputs": silence}
-    inputs = {"images": [f"batch{FRAMES - 1}", 0], "fps": PER_SECOND, "audio": ["silence", 0]}
+    inputs = {"images": [f"batch{count - 1}", 0], "fps": PER_SECOND, "audio": ["silence", 0]}
     graph["video"] = {"class_type": "CreateVideo", "inputs": inputs}
     how = {"filename_prefix": "recorded", "format": "mp4", "format.codec": "h264"}
     graph["save"] = {"class_type": "SaveVideo", "inputs": {"video": ["video", 0], **how}}
-    as_input(server, server.run_well(graph), "save", name)
+    as_input(server, server.run_well(graph), "save", "clip.mp4")
 
 
 def as_input(server: Server, run: Run, node: str, name: str) -> None:

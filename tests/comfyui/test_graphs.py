@@ -30,15 +30,14 @@ from graphs import (
     with_previews,
 )
 from PIL import Image
-from recording import CLIP_SIZE, record
+from recording import CLIP_SIZE, FRAMES, record
 from server import Server
 
 SIZES = {
     "demo": (128, 128),
     "make_and_change": (64, 64),
     "make_clip_and_change": (32, 32),
-    "clip_wan": CLIP_SIZE,
-    "clip_ltx": CLIP_SIZE,
+    **dict.fromkeys(FRAMES, CLIP_SIZE),
 }  # that they make or load
 EVERYWHERE = "InstructPix2Pix, as it is"  # the one result that is not pasted into a mask
 LOADED = ("sd_xl", "wan", "v1-5", "512-depth")  # in this order, so that few tests load a model
@@ -61,8 +60,8 @@ def uploaded(server: Server) -> np.ndarray:
 def test_every_graph_runs_and_changes_nothing_outside_a_mask(name: str, server: Server) -> None:
     """Only with small models, a small picture or clip, few steps, and a mask that is drawn."""
     size = SIZES.get(name, SIZE)
-    if name.startswith("clip_"):
-        record(server)
+    if name in FRAMES:
+        record(server, FRAMES[name])
     graph, pastes = with_pastes(drawn_on(few(api(name)), size))
     originals = {tuple(graph[number]["inputs"]["original"]) for number in all_of(graph, PASTE)}
     graph, originals = with_previews(graph, **{f"original{i}": list(each) for i, each in enumerate(originals)})

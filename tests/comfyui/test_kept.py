@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 from graphs import (
+    SEEN,
     Graph,
     all_of,
     api,
@@ -104,20 +105,19 @@ def test_the_report_says_what_was_undone_and_can_be_shown_elsewhere(server: Serv
 def test_what_a_random_model_draws_is_laid_on_without_a_paste_and_follows_the_order(
     name: str, server: Server, original: np.ndarray
 ) -> None:
-    """At its own size, some 30 times larger than the picture."""
     graph = few(api(name))
     kept = the(graph, KEEP)
     graph = with_node(graph, "80", "MaskToImage", mask=[kept, 1])
     asked = ([kept, 0], [kept, 2], [the(graph, "VAEDecode"), 0], ["80", 0])
     picture, aligned, drawn, mask = pictures_of(server, graph, *asked)
-    assert picture.shape == original.shape and drawn.shape[0] * drawn.shape[1] > 30 * WIDTH * HEIGHT
+    assert picture.shape == original.shape and drawn.shape == (SEEN["height"], SEEN["width"], 3)
     np.testing.assert_array_equal(picture, aligned)
     assert not mask.any()
     other = copy.deepcopy(graph)
     other[titled(graph, "Target: tells it what to change")[0]]["inputs"]["prompt"] = "make it a winter scene"
     assert (pictures_of(server, other, asked[2])[0] != drawn).any()
-    unseen = rewired(graph, [the(graph, "FluxKontextImageScale"), 0], ["81", 0])
-    unseen = with_node(unseen, "81", "ImageInvert", image=[the(graph, "FluxKontextImageScale"), 0])
+    (seen,) = titled(graph, "At the model's size")
+    unseen = with_node(rewired(graph, [seen, 0], ["81", 0]), "81", "ImageInvert", image=[seen, 0])
     assert (pictures_of(server, unseen, asked[2])[0] != drawn).any()
     run = server.run(changed(graph, KEEP, refused="error"))
     assert run.status == "error" and run.error["node_type"] == KEEP

@@ -27,7 +27,6 @@ from server import Server
 DISTILLED = ("diffedit_sdxl_turbo", "diffedit_z_image", "diffedit_krea2", "diffedit_flux2_klein")
 GUIDED = ("diffedit_qwen_image", "diffedit_sd35")
 TOLD = ("told_qwen_image_edit", "told_kontext", "told_klein")
-CLIPS = ("clip_wan", "clip_ltx")
 INVERT, DENOISE = "DiffEdit_DDIMInvert", "DiffEdit_MaskedDenoise"
 
 
@@ -123,18 +122,18 @@ def all_the_way(graph: Graph, output: list) -> set[str]:
     return {output[0]}.union(*(all_the_way(graph, each) for each in inputs if isinstance(each, list)))
 
 
-@pytest.mark.parametrize("name", CLIPS)
+@pytest.mark.parametrize("name", sorted(FRAMES))
 def test_a_clip_keeps_its_length_its_speed_and_its_sound(name: str, server: Server) -> None:
-    record(server)
+    record(server, FRAMES[name])
     graph = drawn_on(few(api(name)), CLIP_SIZE)
     clip = played(server, server.run_well(graph), graph)
-    assert clip.frames.shape == (FRAMES, *CLIP_SIZE, 3)
+    assert clip.frames.shape == (FRAMES[name], *CLIP_SIZE, 3)
     assert clip.per_second == PER_SECOND and clip.has_sound
     assert api(name)[the(graph, DENOISE)]["inputs"]["background"] == {"clip_wan": "retrace", "clip_ltx": "noised"}[name]
 
 
 def test_ltx_knows_how_fast_the_clip_runs(server: Server) -> None:
-    record(server)
+    record(server, FRAMES["clip_ltx"])
     graph, _, heat = drawn("clip_ltx", CLIP_SIZE)
     (before,) = pictures_of(server, graph, heat)
     (slower,) = pictures_of(server, changed(graph, "LTXVConditioning", frame_rate=8.0), heat)

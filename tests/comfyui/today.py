@@ -109,10 +109,10 @@ SD35 = {
 LTX = {
     "num_attention_heads": 2,
     "attention_head_dim": 32,
-    "cross_attention_dim": 2048,
+    "cross_attention_dim": 64,
     "audio_num_attention_heads": 2,
     "audio_attention_head_dim": 32,
-    "audio_cross_attention_dim": 2048,
+    "audio_cross_attention_dim": 64,
     "caption_channels": 64,
     "caption_proj_before_connector": True,
     "num_layers": 1,
