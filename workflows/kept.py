@@ -8,9 +8,10 @@ import notes
 from drawing import COLUMN, GAP, Graph, Node, Socket
 from models import QWEN_IMAGE_EDIT, load_all
 from parts import AMBER, BLUE, GREEN, PICTURE, VIOLET, introduce, sample, save, shifted
-from told import OTHERWISE, QWEN
+from told import OTHERWISE
 
 TITLE = "Keep the rest of any edit"
+READS, REFERS = "TextEncodeQwenImageEditPlus", "FluxKontextMultiReferenceLatentMethod"
 
 
 def keep_the_rest() -> Graph:
@@ -25,15 +26,15 @@ def keep_the_rest() -> Graph:
 
 def keep_qwen_image_edit() -> Graph:
     about = "Qwen-Image-Edit changes what it is told to; all that it was not told to change stays."
-    graph = Graph("keep_qwen_image_edit", f"{TITLE} ({QWEN.family})", about, since="0.5.0")
+    graph = Graph("keep_qwen_image_edit", f"{TITLE} (Qwen-Image-Edit)", about, since="0.5.0")
     introduce(graph, "Qwen-Image-Edit (2511).", notes.STEPS_OF_ORDERING, notes.KEPT_SCENE)
     model, clip, vae = load_all(graph, QWEN_IMAGE_EDIT)
-    model = shifted(graph, model, QWEN.shift or 1.0)
+    model = shifted(graph, model, 3.1)
     picture = graph.add("LoadImage", 1, height=260, image=PICTURE)["IMAGE"]
     seen = graph.add("FluxKontextImageScale", 1, title="At the model's size", image=picture)["IMAGE"]
     said = {"Target: tells it what to change": OTHERWISE, "Negative text": ""}
     read: dict[str, Any] = {"clip": clip, "vae": vae, "image1": seen}
-    texts = [graph.add(QWEN.reader, 1, title=title, height=60, prompt=words, **read) for title, words in said.items()]
+    texts = [graph.add(READS, 1, title=title, height=60, prompt=words, **read) for title, words in said.items()]
     graph.group("1  A picture and an order", BLUE, list(graph.nodes))
     drawn = _drawn(graph, model, vae, seen, *(each["CONDITIONING"] for each in texts))
     return _finish(graph, 3, picture, drawn["IMAGE"], refused="edited")
@@ -44,7 +45,7 @@ def _drawn(graph: Graph, model: Socket, vae: Socket, seen: Socket, target: Socke
     before = len(graph.nodes)
     target, negative = (_referring(graph, said) for said in (target, negative))
     latent = graph.add("VAEEncode", 2, pixels=seen, vae=vae)["LATENT"]
-    own = graph.add("CFGNorm", 2, title="Guidance without glare", model=model, strength=1.0)["patched_model"]
+    own = graph.add("CFGNorm", 2, model=model, strength=1.0)["patched_model"]
     wires: dict[str, Any] = {"model": own, "positive": target, "negative": negative, "latent_image": latent}
     sampled = sample(graph, 2, "The model's own edit", scheduler="simple", steps=40, cfg=4.0, **wires)
     decoded = graph.add("VAEDecode", 2, samples=sampled, vae=vae)
@@ -54,9 +55,8 @@ def _drawn(graph: Graph, model: Socket, vae: Socket, seen: Socket, target: Socke
 
 
 def _referring(graph: Graph, said: Socket) -> Socket:
-    kind, widgets = QWEN.beside or ("", {})
-    title = f"{said.node.title.split(':')[0]}: how"
-    return graph.add(kind, 2, title=title, conditioning=said, **widgets)["CONDITIONING"]
+    how = {"conditioning": said, "reference_latents_method": "index_timestep_zero"}
+    return graph.add(REFERS, 2, title=f"{str(said.node.title).split(':')[0]}: how", **how)["CONDITIONING"]
 
 
 def _finish(graph: Graph, column: int, original: Socket, edited: Socket, **how: Any) -> Graph:
