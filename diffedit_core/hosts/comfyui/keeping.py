@@ -63,7 +63,7 @@ def keep(original: Tensor, edited: Tensor, mask: Tensor | None, heatmap: Tensor 
 def _on(original: Tensor, masks: Tensor, edited: Tensor) -> Tensor:
     """Masks of the original's size, of what VAE Encode left of it, or of the edited picture's: on the original."""
     blank = torch.zeros_like(original[:1, ..., 0])
-    size, own, other = (tuple(each.shape[1:3]) for each in (masks, blank, edited))
+    size, own, other = ((each.shape[1], each.shape[2]) for each in (masks, blank, edited))
     drawn_on_edited = size == other and not is_crop(size, own)
     return fit(masks, own) if drawn_on_edited else place_centred(masks, blank, "mask")
 
