@@ -105,4 +105,4 @@ def _legible(picture: np.ndarray) -> np.ndarray:
     slope = np.abs(cv2.Sobel(picture, cv2.CV_32F, 1, 0, scale=1 / 8)) + np.abs(
         cv2.Sobel(picture, cv2.CV_32F, 0, 1, scale=1 / 8)
     )
-    return (middle / (1 + (slope.max(-1) / 0.05) ** 2)).astype(np.float32)
+    return (middle / (1 + (slope.max(-1) / 0.1) ** 2)).astype(np.float32)

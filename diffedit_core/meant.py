@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from .edges import guided_filter
-from .shapes import around, fill_holes, keep_parts, parts_touching, without_hairs
+from .shapes import around, fill_holes, keep_parts, parts_touching, without_gaps, without_hairs
 
 BLURS = 0.7, 1.4, 2.8
 """Pixels: the widths of detail that one of the pictures may have more of."""
@@ -17,8 +17,8 @@ STRONG, WEAK = 5.0, 2.5
 SEEN = 1.5
 """A difference of colours, in CIE Lab, that nobody sees."""
 
-UNSURE = 0.3
-"""Pixels by which an edge may be off without a meaning."""
+UNSURE = np.array((0.3, 0.6, 0.6), np.float32)
+"""Pixels by which an edge may be off without a meaning: of light, and of the two colours, which JPEG keeps coarse."""
 
 HALF = 0.4
 """Of a change this share is within its rim, and less is its blur."""
@@ -29,8 +29,11 @@ REACH = 3
 LEAST = 6e-4
 """Share of the picture: a smaller part is noise."""
 
-HOLE = 0.01
+HOLE = 0.001
 """Share of the picture that a hole may have, to be filled."""
+
+HINT = 1.0
+"""Times what is usual: a larger hole that differs by less is none of the change."""
 
 
 def meant(own: np.ndarray, lain: np.ndarray, trust: np.ndarray, covered: np.ndarray, sensitivity: float) -> np.ndarray:
@@ -38,20 +41,31 @@ def meant(own: np.ndarray, lain: np.ndarray, trust: np.ndarray, covered: np.ndar
 
     ``trust`` [H, W] says how surely a pixel shows the same in both.
     """
-    like = as_sharp(own, lain, trust)
-    off = cv2.GaussianBlur(_lab(lain) - _lab(like), (0, 0), 1.0)
+    like = _lab(as_sharp(own, lain, trust))
+    off = cv2.GaussianBlur(_lab(lain) - like, (0, 0), 1.0)
     size = np.sqrt(np.square(off).sum(-1))
+    unsure = np.sqrt(np.square(_slope(like) * UNSURE).sum(-1))
     usual = _usual(size, trust, covered)
-    edges = np.sqrt(
-        np.square(cv2.Scharr(_lab(like), cv2.CV_32F, 1, 0, scale=1 / 32)).sum(-1)
-        + np.square(cv2.Scharr(_lab(like), cv2.CV_32F, 0, 1, scale=1 / 32)).sum(-1)
-    )
-    stands_out = sensitivity * size / np.sqrt(SEEN**2 + usual**2 + (UNSURE * edges) ** 2) * covered
+    stands_out = sensitivity * size / np.sqrt(SEEN**2 + usual**2 + unsure**2) * covered
     found = parts_touching(stands_out > WEAK, stands_out > STRONG)
     height = cv2.dilate(size * found, np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8))
     found &= size > HALF * height
-    solid = without_hairs(fill_holes(found.astype(np.float32), HOLE), 1)
+    solid = without_hairs(_filled(found, stands_out), 1)
     return keep_parts(solid, LEAST, 0)
+
+
+def _filled(found: np.ndarray, stands_out: np.ndarray) -> np.ndarray:
+    """With its holes, where those are small or differ a little themselves: [H, W] of 0 and 1."""
+    solid = fill_holes(without_gaps(found.astype(np.float32), 2), 1.0) > 0
+    holes = solid & ~found
+    count, labels = cv2.connectedComponents(holes.view(np.uint8), connectivity=4)
+    inner = cv2.erode(holes.view(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    for i in range(1, count):
+        hole = labels == i
+        middle = hole & inner
+        if hole.mean() > HOLE and middle.any() and np.median(stands_out[middle]) < HINT:
+            solid &= ~hole
+    return solid.astype(np.float32)
 
 
 def as_sharp(own: np.ndarray, lain: np.ndarray, trust: np.ndarray) -> np.ndarray:
@@ -87,6 +101,11 @@ def _usual(size: np.ndarray, trust: np.ndarray, covered: np.ndarray) -> float:
     if still.mean() < 0.02:
         still = covered
     return float(np.median(size[still])) if still.any() else 0.0
+
+
+def _slope(planes: np.ndarray) -> np.ndarray:
+    right, down = (cv2.Scharr(planes, cv2.CV_32F, dx, 1 - dx, scale=1 / 32) for dx in (1, 0))
+    return cv2.dilate(np.sqrt(right**2 + down**2), np.ones((3, 3), np.uint8))
 
 
 def _lab(picture: np.ndarray) -> np.ndarray:
