@@ -29,6 +29,9 @@ from .shapes import grow, parts_touching
 LEAST_SIDE = 16
 """Pixels: in a smaller picture nothing can be recognised."""
 
+NEAR = 0.15
+"""A difference of colours that a tint may have made."""
+
 CHANGE = 2.0
 """How much more of the picture a map of colours must explain that moves them by their whole range."""
 
@@ -156,9 +159,13 @@ def _found(
     still = None if mask is None else cv2.resize((~mask).astype(np.uint8), size[::-1]) > 0
     if still is not None:
         trust = trust * still
-    colouring = _likeliest(lain, level.own, (trust + 1e-4 * covered, covered.astype(np.float32)), covered, how.colour)
-    found = meant(level.own, colouring(lain), trust, covered, how.sensitivity)
-    trust = np.where(grow(found, 3) > 0, 0, covered if still is None else covered & still).astype(np.float32)
+    near = np.exp(-np.square(lain - level.own).sum(-1) / NEAR**2) * covered
+    every = covered if still is None else covered & still
+    colouring = _likeliest(lain, level.own, (trust, near, trust * near, every.astype(np.float32)), covered, how.colour)
+    matched = colouring(lain)
+    trust = trust * np.exp(-np.square(matched - level.own).sum(-1) / NEAR**2)
+    found = meant(level.own, matched, trust, covered, how.sensitivity)
+    trust = np.where(grow(found, 3) > 0, 0, every).astype(np.float32)
     colouring = match_colours(lain, level.own, trust, how.colour)
     found = meant(level.own, colouring(lain), trust, covered, how.sensitivity)
     return found, colouring, 1.0
@@ -169,7 +176,7 @@ def _likeliest(
 ) -> Colouring:
     """Of the maps of colours that may be, the one that explains most and changes least."""
     maps = [match_colours(lain, own, trust, how) for trust in trusts]
-    return max(maps, key=lambda each: explained(own, each(lain), covered) - CHANGE * _change(each, lain, covered))
+    return max(maps, key=lambda each: explained(own, lain, each(lain), covered) - CHANGE * _change(each, lain, covered))
 
 
 def _change(colouring: Colouring, lain: np.ndarray, covered: np.ndarray) -> float:

@@ -182,15 +182,17 @@ def _moved(step: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def fit_of(level: Level, matrix: np.ndarray, still: np.ndarray | None) -> float:
     """How much of what the two pictures show is the same in both, from 0 to 1."""
-    lain, _ = _compared(level, matrix, still)
-    covered = Placement(matrix).covers(size_of(level.own), size_of(level.copy))
-    return explained(level.own, lain, covered) * float(covered.mean()) ** 0.25
+    placement, size = Placement(matrix), size_of(level.own)
+    covered = placement.covers(size, size_of(level.copy))
+    matched, _ = _compared(level, matrix, still)
+    share = explained(level.own, laid(level.copy, placement, size), matched, covered)
+    return share * float(covered.mean()) ** 0.25
 
 
-def explained(own: np.ndarray, lain: np.ndarray, where: np.ndarray) -> float:
-    """The share of what two pictures in the same colours show that they have in common, there: from 0 to 1."""
+def explained(own: np.ndarray, lain: np.ndarray, matched: np.ndarray, where: np.ndarray) -> float:
+    """The share of what two pictures show that they have in common, from 0 to 1, by the second one in both colours."""
     shown = np.sqrt(np.maximum(np.maximum(_spread(own, own), _spread(lain, lain)), 0))
-    off = np.square(cv2.GaussianBlur(lain, (0, 0), 1) - cv2.GaussianBlur(own, (0, 0), 1)).sum(-1)
+    off = np.square(cv2.GaussianBlur(matched, (0, 0), 1) - cv2.GaussianBlur(own, (0, 0), 1)).sum(-1)
     alike = np.where(shown < FAINT, 1, np.clip((agreement(own, lain) - 0.5) / 0.4, 0, 1))
     weight = (np.minimum(shown, 0.2) + 0.01) * where
     return float((weight * alike * np.exp(-off / SAME**2)).sum() / max(weight.sum(), 1e-6))
