@@ -6,7 +6,7 @@ brought to its colours, both by what did not change; what still differs was mean
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -22,12 +22,18 @@ from .masks import cut
 from .matching import MATCHES, Colouring, match_colours
 from .meant import at_full_size, meant
 from .placing import Placement, Size, after, laid, scale_of, shrunk, size_of, stretched
-from .registering import ALIGNMENTS, Level, agreement, register
+from .registering import ALIGNMENTS, Level, agreement, explained, register
 from .seams import SEAMS, fit_seam
 from .shapes import grow, parts_touching
 
 LEAST_SIDE = 16
 """Pixels: in a smaller picture nothing can be recognised."""
+
+NEAR = 0.15
+"""A difference of colours that a tint may have made."""
+
+CHANGE = 2.0
+"""How much more of the picture a map of colours must explain that moves them by their whole range."""
 
 WORK = 640
 """Pixels of the longer side on which changes are looked for."""
@@ -151,14 +157,30 @@ def _found(
     alike = agreement(level.own, lain)
     trust = np.clip(2 * alike - 0.8, 0, 1) * covered
     still = None if mask is None else cv2.resize((~mask).astype(np.uint8), size[::-1]) > 0
-    for _ in range(2):
-        if still is not None:
-            trust = trust * still
-        colouring = match_colours(lain, level.own, np.maximum(trust, 0.02 * covered), how.colour)
-        matched = colouring(lain)
-        found = meant(level.own, matched, trust, covered, how.sensitivity)
-        trust = np.where(grow(found, 3) > 0, 0, covered).astype(np.float32)
+    if still is not None:
+        trust = trust * still
+    near = np.exp(-np.square(lain - level.own).sum(-1) / NEAR**2) * covered
+    every = covered if still is None else covered & still
+    colouring = _likeliest(lain, level.own, (trust, near, trust * near, every.astype(np.float32)), covered, how.colour)
+    matched = colouring(lain)
+    trust = trust * np.exp(-np.square(matched - level.own).sum(-1) / NEAR**2)
+    found = meant(level.own, matched, trust, covered, how.sensitivity)
+    trust = np.where(grow(found, 3) > 0, 0, every).astype(np.float32)
+    colouring = match_colours(lain, level.own, trust, how.colour)
+    found = meant(level.own, colouring(lain), trust, covered, how.sensitivity)
     return found, colouring, 1.0
+
+
+def _likeliest(
+    lain: np.ndarray, own: np.ndarray, trusts: Sequence[np.ndarray], covered: np.ndarray, how: str
+) -> Colouring:
+    """Of the maps of colours that may be, the one that explains most and changes least."""
+    maps = [match_colours(lain, own, trust, how) for trust in trusts]
+    return max(maps, key=lambda each: explained(own, lain, each(lain), covered) - CHANGE * _change(each, lain, covered))
+
+
+def _change(colouring: Colouring, lain: np.ndarray, covered: np.ndarray) -> float:
+    return float(np.abs(colouring(lain) - lain)[covered].mean())
 
 
 def _aligned(edited: np.ndarray, placement: Placement, colouring: Colouring, size: Size) -> np.ndarray:

@@ -11,8 +11,8 @@ import numpy as np
 MOST_PIXELS = 96 * 96
 """On which the map is fitted."""
 
-INDEPENDENT = 1500
-"""What so many pixels say at most: those beside each other err alike."""
+INDEPENDENT = 1000
+"""A whole picture says as much as so many pixels: those beside each other err alike."""
 
 ERROR = 0.02
 """By which colours that are the same differ, after the map."""
@@ -20,19 +20,22 @@ ERROR = 0.02
 SCALES = 0.25, 0.15, 0.1, 0.06, 0.04
 """What differs by more than this counts little: first roughly, then strictly."""
 
+SMOOTH = 1.5
+"""Pixels of a blur: noise in a colour that hardly varies would make the map flat."""
+
 FULL = 0.004
 """This near to black or to the brightest, a colour may have been cut off."""
 
 Term = tuple[Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray], float]
 """What of a colour in 0..1, at x and y in -1..1, is added to it, and how much of that is likely."""
 
-TINT: tuple[Term, ...] = ((lambda c, x, y: np.ones_like(c), 0.05), (lambda c, x, y: c, 0.15))
-CURVE: tuple[Term, ...] = ((lambda c, x, y: c * (1 - c), 0.3), (lambda c, x, y: c * (1 - c) * (1 - 2 * c), 0.1))
+TINT: tuple[Term, ...] = ((lambda c, x, y: np.ones_like(c), 0.04), (lambda c, x, y: c, 0.08))
+CURVE: tuple[Term, ...] = ((lambda c, x, y: c * (1 - c), 0.2), (lambda c, x, y: c * (1 - c) * (1 - 2 * c), 0.05))
 LIGHT: tuple[Term, ...] = (
-    (lambda c, x, y: c * x, 0.05),
-    (lambda c, x, y: c * y, 0.05),
-    (lambda c, x, y: c * x * x, 0.1),
-    (lambda c, x, y: c * y * y, 0.1),
+    (lambda c, x, y: c * x, 0.02),
+    (lambda c, x, y: c * y, 0.02),
+    (lambda c, x, y: c * x * x, 0.05),
+    (lambda c, x, y: c * y * y, 0.05),
 )
 
 
@@ -81,6 +84,7 @@ def match_colours(
     shrink = min(1.0, (most / trust.size) ** 0.5)
     size = max(1, round(trust.shape[1] * shrink)), max(1, round(trust.shape[0] * shrink))
     own, wanted, sure = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (picture, like, trust))
+    own, wanted = (cv2.GaussianBlur(each, (0, 0), SMOOTH) for each in (own, wanted))
     sure = (sure * _legible(own) * _legible(wanted)).reshape(-1)
     if not terms or not sure.any():
         return Colouring(terms, np.zeros((len(terms), 3), np.float32))
@@ -89,7 +93,7 @@ def match_colours(
     parts = np.ascontiguousarray(parts.reshape(-1, 3, len(terms)).swapaxes(0, 1))  # [3, n, terms]
     goal = (wanted - own).reshape(-1, 3).T
     likely = np.diag([1 / spread**2 for _, spread in terms])
-    sure *= INDEPENDENT / ERROR**2 / sure.sum()
+    sure *= INDEPENDENT / ERROR**2 / sure.size
     shares = np.zeros((3, len(terms), 1), np.float32)
     for scale in SCALES:
         off = goal - (parts @ shares)[..., 0]
@@ -105,4 +109,4 @@ def _legible(picture: np.ndarray) -> np.ndarray:
     slope = np.abs(cv2.Sobel(picture, cv2.CV_32F, 1, 0, scale=1 / 8)) + np.abs(
         cv2.Sobel(picture, cv2.CV_32F, 0, 1, scale=1 / 8)
     )
-    return (middle / (1 + (slope.max(-1) / 0.05) ** 2)).astype(np.float32)
+    return (middle / (1 + (slope.max(-1) / 0.1) ** 2)).astype(np.float32)

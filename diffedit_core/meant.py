@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from .edges import guided_filter
-from .shapes import around, fill_holes, keep_parts, parts_touching, without_hairs
+from .shapes import around, fill_holes, keep_parts, parts_touching, without_gaps, without_hairs
 
 BLURS = 0.7, 1.4, 2.8
 """Pixels: the widths of detail that one of the pictures may have more of."""
@@ -17,8 +17,11 @@ STRONG, WEAK = 5.0, 2.5
 SEEN = 1.5
 """A difference of colours, in CIE Lab, that nobody sees."""
 
-UNSURE = 0.3
-"""Pixels by which an edge may be off without a meaning."""
+NOISY = 3.0
+"""No more than this is noise."""
+
+UNSURE = 0.05, 0.5
+"""Pixels by which edges may be off without a meaning, at least and at most."""
 
 HALF = 0.4
 """Of a change this share is within its rim, and less is its blur."""
@@ -29,8 +32,14 @@ REACH = 3
 LEAST = 6e-4
 """Share of the picture: a smaller part is noise."""
 
-HOLE = 0.01
+HOLE = 0.001
 """Share of the picture that a hole may have, to be filled."""
+
+GAP, MOST_GAP = 0.2, 0.04
+"""How wide gaps in a change may be: a share of its own size, and of the picture's side."""
+
+HINT = 0.8
+"""Times what is usual: what differs by less is none of the change, even if it lies within."""
 
 
 def meant(own: np.ndarray, lain: np.ndarray, trust: np.ndarray, covered: np.ndarray, sensitivity: float) -> np.ndarray:
@@ -38,20 +47,30 @@ def meant(own: np.ndarray, lain: np.ndarray, trust: np.ndarray, covered: np.ndar
 
     ``trust`` [H, W] says how surely a pixel shows the same in both.
     """
-    like = as_sharp(own, lain, trust)
-    off = cv2.GaussianBlur(_lab(lain) - _lab(like), (0, 0), 1.0)
+    like = _lab(as_sharp(own, lain, trust))
+    off = cv2.GaussianBlur(_lab(lain) - like, (0, 0), 1.0)
     size = np.sqrt(np.square(off).sum(-1))
-    usual = _usual(size, trust, covered)
-    edges = np.sqrt(
-        np.square(cv2.Scharr(_lab(like), cv2.CV_32F, 1, 0, scale=1 / 32)).sum(-1)
-        + np.square(cv2.Scharr(_lab(like), cv2.CV_32F, 0, 1, scale=1 / 32)).sum(-1)
-    )
-    stands_out = sensitivity * size / np.sqrt(SEEN**2 + usual**2 + (UNSURE * edges) ** 2) * covered
+    stands_out = sensitivity * size / _usual(size, _slope(like), trust, covered) * covered
     found = parts_touching(stands_out > WEAK, stands_out > STRONG)
     height = cv2.dilate(size * found, np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8))
     found &= size > HALF * height
-    solid = without_hairs(fill_holes(found.astype(np.float32), HOLE), 1)
-    return keep_parts(solid, LEAST, 0)
+    found = keep_parts(without_hairs(found.astype(np.float32), 1), LEAST, 0) > 0
+    return keep_parts(without_hairs(_whole(found, stands_out), 1), LEAST, 0)
+
+
+def _whole(found: np.ndarray, stands_out: np.ndarray) -> np.ndarray:
+    """With its gaps and holes, where those are small or differ a little themselves: [H, W] of 0 and 1."""
+    reach = round(min(GAP * found.sum() ** 0.5, MOST_GAP * max(found.shape)))
+    solid = found | (without_gaps(found.astype(np.float32), max(1, reach)) > 0) & (stands_out > HINT)
+    holes = (fill_holes(solid.astype(np.float32), 1.0) > 0) & ~solid
+    count, labels = cv2.connectedComponents(holes.view(np.uint8), connectivity=4)
+    inner = cv2.erode(holes.view(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    for i in range(1, count):
+        hole = labels == i
+        middle = hole & inner
+        if hole.mean() < HOLE or not middle.any() or np.median(stands_out[middle]) > HINT:
+            solid |= hole
+    return solid.astype(np.float32)
 
 
 def as_sharp(own: np.ndarray, lain: np.ndarray, trust: np.ndarray) -> np.ndarray:
@@ -81,12 +100,23 @@ def at_full_size(found: np.ndarray, original: np.ndarray, aligned: np.ndarray) -
     return result
 
 
-def _usual(size: np.ndarray, trust: np.ndarray, covered: np.ndarray) -> float:
-    """The difference where nothing changed."""
+def _usual(size: np.ndarray, slope: np.ndarray, trust: np.ndarray, covered: np.ndarray) -> np.ndarray:
+    """The difference that means nothing, at each pixel: noise, and at edges what a slight misfit makes."""
     still = trust > 0.5
     if still.mean() < 0.02:
         still = covered
-    return float(np.median(size[still])) if still.any() else 0.0
+    if not still.any():
+        return np.full_like(size, SEEN)
+    noise = min(float(np.quantile(size[still], 0.4)), NOISY)
+    steep = still & (slope > np.quantile(slope[still], 0.5)) & (slope > 1)
+    misfit = float(np.quantile(size[steep] / slope[steep], 0.75)) if steep.any() else 0.0
+    return np.sqrt(SEEN**2 + noise**2 + (np.clip(misfit, *UNSURE) * slope) ** 2)
+
+
+def _slope(planes: np.ndarray) -> np.ndarray:
+    """How steep the colours of [H, W, 3] are at most around each pixel: [H, W]."""
+    right, down = (cv2.Scharr(planes, cv2.CV_32F, dx, 1 - dx, scale=1 / 32) for dx in (1, 0))
+    return cv2.dilate(np.sqrt((right**2 + down**2).sum(-1)), np.ones((3, 3), np.uint8))
 
 
 def _lab(picture: np.ndarray) -> np.ndarray:

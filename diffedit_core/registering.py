@@ -14,7 +14,7 @@ import numpy as np
 
 from .matching import match_colours
 from .placing import Placement, after, laid, scale_of, shrunk, size_of, stretched
-from .searching import found_by_search
+from .searching import found_by_search, starts
 
 FIRST = 128
 LEVELS = 128, 256, 640
@@ -42,6 +42,12 @@ MOST_PIXELS = 20_000
 
 ROUGH = 48 * 48
 """Pixels on which colours are matched on the way."""
+
+SAME = 0.08
+"""By which colours that are the same may differ."""
+
+FAR = 0.3
+"""How much more of the picture must agree for it to have moved by its whole size."""
 
 FAINT = 0.02
 """Deviation, of 1, in a window that shows nothing."""
@@ -105,8 +111,18 @@ def _best(original: np.ndarray, edited: np.ndarray, still: np.ndarray | None) ->
     for start in found_by_search(original, edited):
         level = Level.of(original, edited, start, FIRST)
         matrix = refined(level, level.down(start), still, 4)
-        tried.append((fit_of(level, matrix, still), level.up(matrix)))
+        tried.append((fit_of(level, matrix, still) - _far(level.up(matrix), level), level.up(matrix)))
     return max(tried, key=lambda pair: pair[0])[1]
+
+
+def _far(matrix: np.ndarray, level: Level) -> float:
+    """How unlikely a map is that moves so much: what agrees so much better makes up for it."""
+    middle = np.array([(level.size[1] - 1) / 2, (level.size[0] - 1) / 2, 1])
+    return min(
+        FAR
+        * float(np.abs(matrix[:, :2] - start[:, :2]).max() + np.hypot(*((matrix - start) @ middle)) / max(level.other))
+        for start in starts(level.size, level.other)
+    )
 
 
 def refined(level: Level, matrix: np.ndarray, still: np.ndarray | None, steps: int = STEPS) -> np.ndarray:
@@ -166,14 +182,20 @@ def _moved(step: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def fit_of(level: Level, matrix: np.ndarray, still: np.ndarray | None) -> float:
     """How much of what the two pictures show is the same in both, from 0 to 1."""
-    lain, _ = _compared(level, matrix, still)
-    covered = Placement(matrix).covers(size_of(level.own), size_of(level.copy))
-    own, its = _spread(level.own, level.own), _spread(lain, lain)
-    shown = np.sqrt(np.maximum(np.maximum(own, its), 0))
-    off = np.sqrt(np.square(cv2.GaussianBlur(lain, (0, 0), 1) - cv2.GaussianBlur(level.own, (0, 0), 1)).sum(-1))
-    alike = np.where(shown < FAINT, 1, np.clip((agreement(level.own, lain) - 0.5) / 0.4, 0, 1))
-    weight = (np.minimum(shown, 0.2) + 0.01) * covered
-    return float((weight * alike * np.exp(-np.square(off / 0.08))).sum() / weight.sum() * covered.mean() ** 0.25)
+    placement, size = Placement(matrix), size_of(level.own)
+    covered = placement.covers(size, size_of(level.copy))
+    matched, _ = _compared(level, matrix, still)
+    share = explained(level.own, laid(level.copy, placement, size), matched, covered)
+    return share * float(covered.mean()) ** 0.25
+
+
+def explained(own: np.ndarray, lain: np.ndarray, matched: np.ndarray, where: np.ndarray) -> float:
+    """The share of what two pictures show that they have in common, from 0 to 1, by the second one in both colours."""
+    shown = np.sqrt(np.maximum(np.maximum(_spread(own, own), _spread(lain, lain)), 0))
+    off = np.square(cv2.GaussianBlur(matched, (0, 0), 1) - cv2.GaussianBlur(own, (0, 0), 1)).sum(-1)
+    alike = np.where(shown < FAINT, 1, np.clip((agreement(own, lain) - 0.5) / 0.4, 0, 1))
+    weight = (np.minimum(shown, 0.2) + 0.01) * where
+    return float((weight * alike * np.exp(-off / SAME**2)).sum() / max(weight.sum(), 1e-6))
 
 
 def agreement(original: np.ndarray, lain: np.ndarray) -> np.ndarray:

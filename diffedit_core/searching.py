@@ -55,11 +55,11 @@ def found_by_search(original: np.ndarray, edited: np.ndarray) -> list[np.ndarray
 
 
 def starts(size: Size, other: Size) -> Iterator[np.ndarray]:
-    """How a picture may have been brought to another size: stretched, or whole with bars beside it, or cut."""
+    """How a picture may have been brought to another size: stretched, with a rim around it, or cut."""
     yield stretched(size, other)
     scales = other[0] / size[0], other[1] / size[1]
-    if max(scales) / min(scales) > 1.02:
-        for scale in {min(scales), max(scales)}:
+    for scale in sorted({min(scales), max(scales), 1.0}):
+        if max(abs(np.log(scale / each)) for each in scales) > 0.02 and 0.8 < scale / min(scales) < 1.25:
             yield _centred(size, other, scale)
 
 
