@@ -29,7 +29,7 @@ DRIFT = Drift(
 )
 
 
-def main(number: str = "3", out: str = str(OUT)) -> None:
+def main(number: str = "1", out: str = str(OUT)) -> None:
     """``number`` chooses the scene."""
     torch.set_num_threads(1)
     made = task(SEED + int(number), "both", Frame(PIXELS, SIZE))
