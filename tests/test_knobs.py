@@ -14,8 +14,8 @@ from diffedit_core.decoding import BACKGROUNDS
 from diffedit_core.edges import EDGE_SNAPS
 from diffedit_core.focus import Focus
 from diffedit_core.hosts.diffusers import Memory
-from diffedit_core.kinds import KINDS
 from diffedit_core.keeping import KeepSettings
+from diffedit_core.kinds import KINDS
 from diffedit_core.knobs import Knob, Settings
 from diffedit_core.masks import RULES
 from diffedit_core.refine import Refinement

@@ -62,11 +62,11 @@ def _referring(graph: Graph, said: Socket) -> Socket:
 def _finish(graph: Graph, column: int, original: Socket, edited: Socket, **how: Any) -> Graph:
     """Kept, shown and saved."""
     kept = graph.add("DiffEdit_KeepTheRest", column, height=260, original=original, edited=edited, **how)
-    note = graph.note(column, notes.KEEPING, title="What was meant to change", height=330)
+    note = graph.note(column, notes.KEEPING, title="What was meant to change", height=260)
     graph.group(f"{len(graph.groups) + 1}  Only what was meant", AMBER, [kept, note])
     shown: dict[str, Any] = {"original": original, "mask": kept["mask"], "edited": kept["picture"]}
     sheet = graph.add("DiffEdit_Panels", column + 1, height=260, width=2 * COLUMN - GAP, **shown)
     saved = save(graph, column + 1, kept["picture"])
-    note = graph.note(column + 1, notes.NOT_KEPT, title="If it is not right", height=250)
+    note = graph.note(column + 1, notes.NOT_KEPT, title="If it is not right", height=190)
     graph.group(f"{len(graph.groups) + 1}  Everything else stays", VIOLET, [sheet, saved, note])
     return graph

@@ -30,15 +30,15 @@ class Kept:
 
     @property
     def report(self) -> str:
-        return "\n".join(_lines(self.reports))
+        return "\n".join(_numbered([str(each) for each in self.reports]))
 
     @property
     def in_short(self) -> list[str]:
-        """The same for the node itself, where there is little room: what could not be kept comes first."""
-        first = sorted(range(len(self.reports)), key=lambda i: self.reports[i].refusal is None)
-        lines = [_lines(self.reports)[i] for i in first[:SHOWN]]
-        more = [f"and {len(first) - SHOWN} more"] if len(first) > SHOWN else []
-        return [*([] if self.may_change else [NO_ROOM]), *lines, *more]
+        """For the node itself, where there is little room: what could not be kept comes first."""
+        lines = _numbered([_short(each) for each in self.reports])
+        first = sorted(range(len(lines)), key=lambda i: self.reports[i].refusal is None)
+        more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+        return [*([] if self.may_change else [NO_ROOM]), *(lines[i] for i in first[:SHOWN]), *more]
 
 
 def keep(original: Tensor, edited: Tensor, mask: Tensor | None, heatmap: Tensor | None, how: KeepSettings) -> Kept:
@@ -72,6 +72,12 @@ def _with(kept: Tensor, rest: Tensor) -> Tensor:
     return torch.cat([kept, rest]) if len(rest) else kept
 
 
-def _lines(reports: Sequence[Report]) -> list[str]:
-    """One for each, numbered if there are several."""
-    return [f"{i}: {said}" if len(reports) > 1 else str(said) for i, said in enumerate(reports, start=1)]
+def _numbered(lines: Sequence[str]) -> list[str]:
+    return [f"{i}: {line}" for i, line in enumerate(lines, start=1)] if len(lines) > 1 else list(lines)
+
+
+def _short(report: Report) -> str:
+    (x, y), (r, g, b) = report.shift, report.tint
+    moved = f"{x:+.1f} {y:+.1f} px, zoom {report.zoom:.3f}, turn {report.rotation:+.2f}°"
+    found = f"{100 * report.changed:.1f} % changed; undone: {moved}, tint {r:+.0f} {g:+.0f} {b:+.0f}"
+    return report.refusal or found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import cv2
 import folder_paths
 import numpy as np
@@ -150,7 +152,13 @@ def test_with_a_heatmap_only_changes_that_touch_something_hot_count():
 def test_the_node_shows_its_mask_and_what_it_found(temp_folder):
     original, edited, _ = task()
     done = run(original, drifted(edited))
-    assert done.ui["text"] == (done.args[3],) and "shift +3" in done.args[3]
+    (text,) = done.ui["text"]
+    moved = re.fullmatch(
+        r"\d+\.\d % changed; undone: (\S+) (\S+) px, zoom 1\.00\d, turn \S+°, tint (\S+) \S+ (\S+)", text
+    )
+    assert moved, text
+    assert [float(number) for number in moved.groups()] == pytest.approx([3, -2, 15, -10], abs=2)
+    assert done.args[3].startswith(f"shift {moved[1]} {moved[2]} px")
     assert [(temp_folder / shown["filename"]).exists() for shown in done.ui["images"]] == [True]
 
 
@@ -164,7 +172,10 @@ def test_of_many_pictures_the_node_says_first_what_could_not_be_kept():
     kept = keeping.Kept(blank, blank, blank, reports, 0, True)
     assert len(kept.report.splitlines()) == 7
     assert kept.in_short[0].startswith("7: nothing in common")
-    assert kept.in_short[1].startswith("1: shift +0.0") and kept.in_short[-1] == "and 2 more"
+    assert (
+        kept.in_short[1].startswith("1: 10.0 % changed; undone: +0.0 +0.0 px, zoom 1.000")
+        and kept.in_short[-1] == "and 2 more"
+    )
     assert len(kept.in_short) == keeping.SHOWN + 1
 
 
