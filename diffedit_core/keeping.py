@@ -7,7 +7,7 @@ brought to its colours, both by what did not change; what still differs was mean
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,27 +16,23 @@ from torch import Tensor
 
 from .batches import check_batch
 from .checks import check_finite
+from .clips import steadied
+from .comparing import Compared, compare
 from .compositing import paste, soften_inwards
 from .knobs import Settings, knob
 from .masks import cut
-from .matching import MATCHES, Colouring, match_colours
-from .meant import at_full_size, meant
-from .placing import Placement, Size, after, laid, scale_of, shrunk, size_of, stretched
-from .registering import ALIGNMENTS, Level, agreement, explained, register
+from .matching import MATCHES, Colouring
+from .meant import at_full_size
+from .placing import Placement, Size, after, scale_of, shrunk, size_of, stretched, whole, without_bars
+from .registering import ALIGNMENTS, register
 from .seams import SEAMS, fit_seam
-from .shapes import grow, parts_touching
+from .shapes import around, grow, parts_touching
 
 LEAST_SIDE = 16
 """Pixels: in a smaller picture nothing can be recognised."""
 
-NEAR = 0.15
-"""A difference of colours that a tint may have made."""
-
-CHANGE = 2.0
-"""How much more of the picture a map of colours must explain that moves them by their whole range."""
-
-WORK = 640
-"""Pixels of the longer side on which changes are looked for."""
+RING = 64
+"""Pixels around what is pasted that are looked at for its seam."""
 
 ROWS = 256
 """That are laid on at a time."""
@@ -79,7 +75,7 @@ class Report:
     bend: float  # the most that any place moves beyond that
     tint: tuple[float, float, float]  # levels of 255 that the edited picture has too much of red, green and blue
     changed: float  # share of the picture that was meant to change
-    common: float  # share of the original's structure that is there again
+    common: float  # share of the picture that shows something, and the same in both
     refusal: str | None  # one sentence on why the rest could not be kept; None where it was
 
     def __str__(self) -> str:
@@ -117,70 +113,105 @@ def keep_rest(
     count = _check(original, edited, mask, heatmap)
     originals, pictures = (each.float().clamp(0, 1).cpu().numpy() for each in (original, edited))
     masks = [None] * count if mask is None else list((mask > 0).expand(count, -1, -1).cpu().numpy())
-    hot = [None] * count if heatmap is None else list(_hot(heatmap, original).expand(count, -1, -1).cpu().numpy())
-    done = [
-        _kept(originals[i % len(originals)], pictures[i % len(pictures)], masks[i], hot[i], how) for i in range(count)
+    pairs = [
+        _registered(originals[i % len(originals)], pictures[i % len(pictures)], masks[i], how) for i in range(count)
     ]
-    placements, aligned, weights, reports = zip(*done, strict=True)
-    laid_on, weight = (torch.from_numpy(np.stack(each)).to(original.device) for each in (aligned, weights))
-    fitted = fit_seam(original, laid_on, weight, how.seam)
-    return Kept(paste(original, fitted, weight), weight, laid_on, reports, placements)
+    pairs = _steadied(pairs) if how.clip else pairs
+    compared = [_compared(pair, how) for pair in pairs]
+    if how.clip:
+        shares = steadied(np.stack([each.colouring.shares for each in compared]))
+        compared = [
+            replace(each, colouring=replace(each.colouring, shares=own))
+            for each, own in zip(compared, shares, strict=True)
+        ]
+    hot = [None] * count if heatmap is None else list(_hot(heatmap, original).expand(count, -1, -1).cpu().numpy())
+    done = [_pasted(*each, how) for each in zip(pairs, compared, hot, strict=True)]
+    return Kept(
+        *(torch.cat(each).to(original.device) for each in zip(*(each[:3] for each in done), strict=True)),
+        report=tuple(each[3] for each in done),
+        placements=tuple(pair.whole for pair in pairs),
+    )
 
 
-def _kept(
-    original: np.ndarray, edited: np.ndarray, mask: np.ndarray | None, hot: np.ndarray | None, how: KeepSettings
-) -> tuple[Placement, np.ndarray, np.ndarray, Report]:
-    """Of one pair: the placement, the edited picture laid on, how much of it to paste, and the report."""
-    size = size_of(original)
-    placement = register(original, edited, None if mask is None else ~mask, how.alignment)
-    found, colouring, common = _found(original, edited, placement, mask, how)
-    aligned = _aligned(edited, placement, colouring, size)
-    full = at_full_size(found, original, aligned)
-    if mask is not None:
-        full = full * mask
+@dataclass(frozen=True)
+class Pair:
+    """An original [H, W, 3], the part of the edited picture that shows it, and where that lies."""
+
+    original: np.ndarray
+    edited: np.ndarray
+    still: np.ndarray | None  # bool [H, W]: what is known not to change
+    placement: Placement
+    corner: tuple[int, int]  # x and y of that part in the edited picture
+
+    @property
+    def whole(self) -> Placement:
+        return self.placement.moved(*self.corner)
+
+
+def _registered(original: np.ndarray, edited: np.ndarray, mask: np.ndarray | None, how: KeepSettings) -> Pair:
+    rows, columns = without_bars(edited) if without_bars(original) == whole(original) else whole(edited)
+    inner, still = np.ascontiguousarray(edited[rows, columns]), None if mask is None else ~mask
+    return Pair(original, inner, still, register(original, inner, still, how.alignment), (columns.start, rows.start))
+
+
+def _steadied(pairs: Sequence[Pair]) -> list[Pair]:
+    """Frames of a clip, whose placements do not jump."""
+    matrices = steadied(np.stack([pair.placement.matrix for pair in pairs]))
+    return [
+        replace(pair, placement=replace(pair.placement, matrix=matrix))
+        for pair, matrix in zip(pairs, matrices, strict=True)
+    ]
+
+
+def _compared(pair: Pair, how: KeepSettings) -> Compared:
+    compared = compare(pair.original, pair.edited, pair.placement, pair.still, how.colour, how.sensitivity)
+    if compared.refusal and how.refused == "error":
+        raise ValueError(compared.refusal)
+    return compared
+
+
+def _pasted(
+    pair: Pair, compared: Compared, hot: np.ndarray | None, how: KeepSettings
+) -> tuple[Tensor, Tensor, Tensor, Report]:
+    """The picture, the mask, the edited picture laid on the original, and the report."""
+    original, size = pair.original, size_of(pair.original)
+    aligned = _aligned(pair.edited, pair.placement, compared.colouring, size)
+    laid_on = torch.from_numpy(aligned)[None]
+    if compared.refusal:
+        return laid_on, torch.ones(1, *size), laid_on, _report(pair, compared, 1.0)
+    found = at_full_size(compared.found, original, aligned)
+    if pair.still is not None:
+        found = np.where(pair.still, np.float32(0), found)
     if hot is not None:
-        full = parts_touching(full > 0, hot).astype(np.float32)
-    covered = placement.covers(size, size_of(edited))
-    weight = soften_inwards(torch.from_numpy(grow(full, how.grow) * covered)[None], how.rim)[0].numpy()
-    report = Report((0, 0), 1.0, 0.0, 0.0, (0, 0, 0), float(full.mean()), common, None)
-    return placement, aligned, weight, report
+        found = parts_touching(found > 0, hot).astype(np.float32)
+    covered = pair.placement.covers(size, size_of(pair.edited))
+    weight = soften_inwards(torch.from_numpy(grow(found, how.grow) * covered)[None], how.rim)
+    own = torch.from_numpy(original)[None]
+    return _in_place(own, laid_on, weight, how.seam), weight, laid_on, _report(pair, compared, float(found.mean()))
 
 
-def _found(
-    original: np.ndarray, edited: np.ndarray, placement: Placement, mask: np.ndarray | None, how: KeepSettings
-) -> tuple[np.ndarray, Colouring, float]:
-    """What was meant to change, on a smaller picture, the map of colours, and the share of structure that is the same."""
-    level = Level.of(original, edited, placement.matrix, WORK)
-    size = size_of(level.own)
-    small = Placement(level.down(placement.matrix))
-    lain, covered = laid(level.copy, small, size), small.covers(size, size_of(level.copy))
-    alike = agreement(level.own, lain)
-    trust = np.clip(2 * alike - 0.8, 0, 1) * covered
-    still = None if mask is None else cv2.resize((~mask).astype(np.uint8), size[::-1]) > 0
-    if still is not None:
-        trust = trust * still
-    near = np.exp(-np.square(lain - level.own).sum(-1) / NEAR**2) * covered
-    every = covered if still is None else covered & still
-    colouring = _likeliest(lain, level.own, (trust, near, trust * near, every.astype(np.float32)), covered, how.colour)
-    matched = colouring(lain)
-    trust = trust * np.exp(-np.square(matched - level.own).sum(-1) / NEAR**2)
-    found = meant(level.own, matched, trust, covered, how.sensitivity)
-    trust = np.where(grow(found, 3) > 0, 0, every).astype(np.float32)
-    colouring = match_colours(lain, level.own, trust, how.colour)
-    found = meant(level.own, colouring(lain), trust, covered, how.sensitivity)
-    return found, colouring, 1.0
+def _in_place(original: Tensor, laid_on: Tensor, weight: Tensor, seam: str) -> Tensor:
+    """The pasted picture [1, H, W, 3]. Only around what is pasted there is anything to do."""
+    part = around(weight[0].numpy() > 0, RING)
+    result = original.clone()
+    if part is not None:
+        here = (slice(None), *part)
+        fitted = fit_seam(original[here], laid_on[here], weight[here], seam)
+        result[here] = paste(original[here], fitted, weight[here])
+    return result
 
 
-def _likeliest(
-    lain: np.ndarray, own: np.ndarray, trusts: Sequence[np.ndarray], covered: np.ndarray, how: str
-) -> Colouring:
-    """Of the maps of colours that may be, the one that explains most and changes least."""
-    maps = [match_colours(lain, own, trust, how) for trust in trusts]
-    return max(maps, key=lambda each: explained(own, lain, each(lain), covered) - CHANGE * _change(each, lain, covered))
-
-
-def _change(colouring: Colouring, lain: np.ndarray, covered: np.ndarray) -> float:
-    return float(np.abs(colouring(lain) - lain)[covered].mean())
+def _report(pair: Pair, compared: Compared, changed: float) -> Report:
+    size = size_of(pair.original)
+    moves = after(stretched(size_of(pair.edited), size), pair.placement.matrix)
+    (a, b, _), (c, d, _) = moves.tolist()
+    middle = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
+    right, down = (moves @ [*middle, 1] - middle).tolist()
+    red, green, blue = (255 * compared.tint).tolist()
+    return Report(
+        (right, down), scale_of(moves), float(np.rad2deg(np.arctan2(c - b, a + d))), pair.placement.most_bent,
+        (red, green, blue), changed, compared.common, compared.refusal,
+    )  # fmt: skip
 
 
 def _aligned(edited: np.ndarray, placement: Placement, colouring: Colouring, size: Size) -> np.ndarray:

@@ -10,6 +10,12 @@ import numpy as np
 Size = tuple[int, int]
 """Height and width."""
 
+EVEN = 0.04
+"""A bar's colours differ by less than this."""
+
+LEAST_BAR, MOST_BAR = 0.015, 0.45
+"""Share of a side that one bar may take."""
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -29,10 +35,46 @@ class Placement:
         (a, b, c), (d, e, f) = self.matrix.tolist()
         return (a * x + (b * y + c)).astype(np.float32), (d * x + (e * y + f)).astype(np.float32)
 
+    @property
+    def most_bent(self) -> float:
+        """Pixels that the warp moves any place, at most."""
+        return 0.0 if self.bend is None else float(np.hypot(*self.bend.transpose(2, 0, 1)).max())
+
+    def moved(self, x: float, y: float) -> Placement:
+        """To somewhere else in the other picture."""
+        return Placement(self.matrix + np.array([[0, 0, x], [0, 0, y]]), self.bend)
+
     def covers(self, size: Size, other: Size) -> np.ndarray:
         """Which pixels of a picture lie on the other one: bool [H, W]."""
         x, y = self.at(size)
-        return (x > -0.5) & (x < other[1] - 0.5) & (y > -0.5) & (y < other[0] - 0.5)
+        return (x > 0) & (x < other[1] - 1) & (y > 0) & (y < other[0] - 1)
+
+
+def whole(picture: np.ndarray) -> tuple[slice, slice]:
+    return slice(0, picture.shape[0]), slice(0, picture.shape[1])
+
+
+def without_bars(picture: np.ndarray) -> tuple[slice, slice]:
+    """The rows and columns of a picture [H, W, 3] that lie between bars of one colour, where it has such bars."""
+    rows, columns = (_between_bars(each) for each in (picture, picture.swapaxes(0, 1)))
+    return rows, columns
+
+
+def _between_bars(lines: np.ndarray) -> slice:
+    middle, uneven = lines.mean(1), lines.std(1).max(-1)  # of each line
+    first, last = (_bar(*ends) for ends in ((middle, uneven), (middle[::-1], uneven[::-1])))
+    return slice(first, len(lines) - last)
+
+
+def _bar(middle: np.ndarray, uneven: np.ndarray) -> int:
+    """How many lines at the start are a bar: even, alike, and then all at once something else."""
+    even = (uneven < EVEN) & (np.abs(middle - middle[0]).max(-1) < EVEN)
+    count = len(even) if even.all() else int(even.argmin())
+    if not LEAST_BAR * len(even) <= count <= MOST_BAR * len(even):
+        return 0
+    after_it = min(count + 2, len(even) - 1)
+    is_sudden = np.abs(middle[after_it] - middle[count - 2]).max() > 2 * EVEN
+    return count + 1 if is_sudden else 0  # the next line may hold some of it
 
 
 def size_of(picture: np.ndarray) -> Size:

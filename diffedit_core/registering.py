@@ -85,6 +85,11 @@ class Level:
         """A map between the pictures themselves, as one between these."""
         return after(stretched(self.other, size_of(self.copy)), after(matrix, stretched(size_of(self.own), self.size)))
 
+    def placed(self, placement: Placement) -> Placement:
+        """A placement of the pictures themselves, as one of these."""
+        shrink = size_of(self.own)[1] / self.size[1]
+        return Placement(self.down(placement.matrix), None if placement.bend is None else shrink * placement.bend)
+
     def up(self, matrix: np.ndarray) -> np.ndarray:
         return after(stretched(size_of(self.copy), self.other), after(matrix, stretched(self.size, size_of(self.own))))
 
@@ -191,7 +196,7 @@ def fit_of(level: Level, matrix: np.ndarray, still: np.ndarray | None) -> float:
 
 def explained(own: np.ndarray, lain: np.ndarray, matched: np.ndarray, where: np.ndarray) -> float:
     """The share of what two pictures show that they have in common, from 0 to 1, by the second one in both colours."""
-    shown = np.sqrt(np.maximum(np.maximum(_spread(own, own), _spread(lain, lain)), 0))
+    shown = np.sqrt(np.maximum(np.maximum(spread(own, own), spread(lain, lain)), 0))
     off = np.square(cv2.GaussianBlur(matched, (0, 0), 1) - cv2.GaussianBlur(own, (0, 0), 1)).sum(-1)
     alike = np.where(shown < FAINT, 1, np.clip((agreement(own, lain) - 0.5) / 0.4, 0, 1))
     weight = (np.minimum(shown, 0.2) + 0.01) * where
@@ -200,11 +205,11 @@ def explained(own: np.ndarray, lain: np.ndarray, matched: np.ndarray, where: np.
 
 def agreement(original: np.ndarray, lain: np.ndarray) -> np.ndarray:
     """How alike the structure of two pictures is around each pixel: [H, W] of -1 to 1, and 0 where there is none."""
-    own, its = _spread(original, original), _spread(lain, lain)
-    return _spread(original, lain) / (np.sqrt(np.maximum(own * its, 0)) + FAINT**2)
+    own, its = spread(original, original), spread(lain, lain)
+    return spread(original, lain) / (np.sqrt(np.maximum(own * its, 0)) + FAINT**2)
 
 
-def _spread(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def spread(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The covariance of the two in a window around each pixel: [H, W]."""
 
     def mean(values: np.ndarray) -> np.ndarray:
