@@ -155,5 +155,5 @@ def load_all(graph: Graph, files: Model | Apart) -> tuple[Socket, Socket, Socket
         loader = load(graph, 0, files)
         return loader["MODEL"], loader["CLIP"], loader["VAE"]
     model = load(graph, 0, files.model)
-    texts = load(graph, 0, *files.texts, type=files.type)
+    texts = load(graph, 0, *files.texts, type=files.type, title="Two text encoders" if len(files.texts) > 1 else None)
     return model["MODEL"], texts["CLIP"], load(graph, 0, files.vae)["VAE"]

@@ -28,7 +28,7 @@ from parts import (
 from diffedit_core.settings import EditSettings
 
 AS_IT_IS, OTHERWISE = "make her dress pink", "make her dress blue"
-NEGATIVE = "Negative text"
+NEGATIVE, ALL_OF_IT = "Negative text", "All that the model drew"
 
 
 @dataclass(frozen=True)
@@ -150,4 +150,6 @@ def _sampled(graph: Graph, start: Start, **how: Any) -> Socket:
 def _finish(graph: Graph, start: Start, refined: Node, latent: Socket, drawn: list[Node], about: str) -> Graph:
     note = graph.note(4, about, title="The model", height=330)
     graph.group("3  The model changes it", AMBER, [*drawn, note])
-    return end(graph, finish(graph, start, latent, start.seen.node, mask=refined["mask"]))
+    finished = finish(graph, start, latent, start.seen.node, mask=refined["mask"])
+    whole: dict[str, Any] = {"images": finished[0]["IMAGE"]}
+    return end(graph, [*finished, graph.add("PreviewImage", 6, title=ALL_OF_IT, height=230, **whole)])

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 UNMEASURED = """These settings are those of ComfyUI's own template for this model, or follow from how it was made. On \
-small random models of this kind the graph runs, and all that is outside the mask stays exactly. How good the mask and \
-the edit are on the real model **has not been measured**."""
+small random models of this kind the graph runs, and what is outside the mask stays exactly as it was. How good the \
+mask and the edit are on the real model **has not been measured**."""
 
 
 def distilled(steps: int) -> str:
     return f"""This model needs {steps} steps and no guidance. So here:
 
 - **guidance** is 1, everywhere; the negative text says nothing
-- **steps** is {steps}, of which strength 0.9 runs all but the last
+- **steps** is {steps}; **strength** says how many of these are run
 - **background** is noised: such a model can hardly be inverted, and this way it needs not be
 
 - changes too little: raise **strength**, or write more plainly what should be there
@@ -34,10 +34,10 @@ noised.
 FLUX = f"""Flux.1 takes its guidance beside the text, from **Flux Guidance**. So here:
 
 - **guidance** is 1 in DiffEdit Mask and in Masked Denoise
-- both texts are followed at 3.5
-- the inversion follows nothing (1), and so it comes back to the picture
+- each text has its own Flux Guidance: set both alike
+- the inversion follows nothing, with a guidance of 1
 
-- changes too little: raise **guidance** in both Flux Guidance nodes alike
+- changes too little: raise **guidance** in Flux Guidance, for both texts
 - on a small graphics card: an fp8 version of the model, by **weight_dtype** in its loader
 
 {UNMEASURED}"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from graphs import (
+    DRAWN,
     MASK,
     PASTE,
     SIZE,
@@ -27,6 +28,9 @@ from server import Server
 DISTILLED = ("diffedit_sdxl_turbo", "diffedit_z_image", "diffedit_krea2", "diffedit_flux2_klein")
 GUIDED = ("diffedit_qwen_image", "diffedit_sd35")
 TOLD = ("told_qwen_image_edit", "told_kontext", "told_klein")
+HOT = {"told_kontext": 0.05}
+"""How far the heatmap of a random model is darkened, where all of it would be white in a picture."""
+
 INVERT, DENOISE = "DiffEdit_DDIMInvert", "DiffEdit_MaskedDenoise"
 
 
@@ -38,8 +42,12 @@ def uploaded(server: Server) -> None:
 def drawn(name: str, size: tuple[int, int] = SIZE) -> tuple[Graph, list, list]:
     """The graph with few steps and a drawn mask, its result, and its heatmap as a picture."""
     graph = drawn_on(few(api(name)), size)
-    graph = with_node(graph, "80", "MaskToImage", mask=[the(graph, MASK), 1])
-    return graph, [the(graph, PASTE), 0], ["80", 0]
+    sides = dict(zip(("width", "height"), size, strict=True))
+    graph = with_node(graph, "70", "SolidMask", value=HOT.get(name, 1.0), **sides)
+    darkened = {"x": 0, "y": 0, "operation": "multiply"}
+    graph = with_node(graph, "71", "MaskComposite", destination=[the(graph, MASK), 1], source=["70", 0], **darkened)
+    graph = with_node(graph, "72", "MaskToImage", mask=["71", 0])
+    return graph, [the(graph, PASTE), 0], ["72", 0]
 
 
 def rewritten(graph: Graph, title: str, **inputs: object) -> Graph:
@@ -104,6 +112,20 @@ def test_a_model_that_is_told_what_to_do_follows_the_order_and_sees_the_picture(
 
 
 @pytest.mark.parametrize("name", TOLD)
+def test_what_a_model_that_is_told_draws_elsewhere_is_not_kept(name: str, server: Server) -> None:
+    graph, result, _ = drawn(name)
+    (all_of_it,) = titled(graph, "All that the model drew")
+    edited, whole, original = pictures_of(
+        server, graph, result, graph[all_of_it]["inputs"]["images"], [the(graph, "LoadImage"), 0]
+    )
+    kept = (edited == original).all(-1)
+    assert (~kept).sum() <= DRAWN["width"] * DRAWN["height"]
+    top, left = ((edited.shape[i] - whole.shape[i]) // 2 for i in range(2))  # VAE Encode crops the picture
+    inner = (slice(top, top + whole.shape[0]), slice(left, left + whole.shape[1]))
+    assert (whole != original[inner]).any(-1)[kept[inner]].mean() > 0.5
+
+
+@pytest.mark.parametrize("name", TOLD)
 def test_both_orders_go_with_one_reference_or_the_heatmap_shows_it(name: str, server: Server) -> None:
     graph, _, heat = drawn(name)
     texts = [all_the_way(graph, graph[the(graph, MASK)]["inputs"][side]) for side in ("source", "target")]
@@ -113,7 +135,7 @@ def test_both_orders_go_with_one_reference_or_the_heatmap_shows_it(name: str, se
     (source,) = titled(graph, "Source: with the picture")
     del graph[source]["inputs"]["latent"]
     (shown,) = pictures_of(server, graph, heat)
-    assert shown.astype(float).mean() > 2 * seen.astype(float).mean()
+    assert shown.astype(float).mean() > 1.1 * seen.astype(float).mean()
 
 
 def all_the_way(graph: Graph, output: list) -> set[str]:
@@ -132,9 +154,10 @@ def test_a_clip_keeps_its_length_its_speed_and_its_sound(name: str, server: Serv
     assert api(name)[the(graph, DENOISE)]["inputs"]["background"] == {"clip_wan": "retrace", "clip_ltx": "noised"}[name]
 
 
-def test_ltx_knows_how_fast_the_clip_runs(server: Server) -> None:
-    record(server, FRAMES["clip_ltx"])
-    graph, _, heat = drawn("clip_ltx", CLIP_SIZE)
+@pytest.mark.parametrize("name", ["clip_ltx"])
+def test_ltx_knows_how_fast_the_clip_runs(name: str, server: Server) -> None:
+    record(server, FRAMES[name])
+    graph, _, heat = drawn(name, CLIP_SIZE)
     (before,) = pictures_of(server, graph, heat)
     (slower,) = pictures_of(server, changed(graph, "LTXVConditioning", frame_rate=8.0), heat)
     assert (slower != before).any()

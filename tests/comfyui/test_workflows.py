@@ -46,7 +46,7 @@ def test_the_documents_name_the_templates_as_they_are_called() -> None:
 
 
 def test_the_files_are_what_the_builder_writes(object_info: dict, installation: Installation) -> None:
-    written = build.files(object_info)
+    written = build.files(object_info, installation.version)
     for path, text in written.items():
         assert Path(path).read_text(encoding="utf-8") == text, f"{path.name}: run workflows/build.py again"
     here = {name for name, graph in DESCRIBED.items() if not graph.since or installation.has(graph.since)}
