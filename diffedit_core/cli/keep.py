@@ -7,7 +7,6 @@ from argparse import Namespace
 from dataclasses import asdict
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..keeping import KeepSettings, Kept, keep_rest
@@ -34,7 +33,7 @@ def run_keep(args: Namespace) -> dict[str, Any]:
         how = from_flags(args, KeepSettings())
         kept = keep_rest(original.picture, in_colours_of(edited, original), mask=mask, how=how)
         watch.begin("write")
-        pictures = {"picture": original.edited(kept.picture, _pasted(kept)), "aligned": to_pil(kept.aligned)}
+        pictures = {"picture": original.edited(kept.picture, kept.mask), "aligned": to_pil(kept.aligned)}
         for name, path in paths.items():
             save(pictures.get(name) or to_pil(kept.mask), path, None if name == "mask" else original.profile)
     return {"command": "keep", **_facts(args, original, edited, kept), **costs(watch, paths)}
@@ -48,11 +47,6 @@ def _allowed(args: Namespace, original: Opened) -> Tensor | None:
     if not mask.any():
         logger.warning("the mask %s is black, so nothing changes; paint white what may change", args.mask)
     return mask
-
-
-def _pasted(kept: Kept) -> Tensor:
-    """Where the picture is no longer the original: everywhere, if the edited picture is given as it is."""
-    return kept.mask if kept.report[0].refusal is None else torch.ones_like(kept.mask)
 
 
 def _facts(args: Namespace, original: Opened, edited: Opened, kept: Kept) -> dict[str, Any]:

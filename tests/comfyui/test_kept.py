@@ -111,7 +111,7 @@ def test_what_a_random_model_draws_is_laid_on_without_a_paste_and_follows_the_or
     picture, aligned, drawn, mask = pictures_of(server, graph, *asked)
     assert picture.shape == original.shape and drawn.shape == (SEEN["height"], SEEN["width"], 3)
     np.testing.assert_array_equal(picture, aligned)
-    assert not mask.any()
+    assert mask.all()
     other = copy.deepcopy(graph)
     other[titled(graph, "Target: tells it what to change")[0]]["inputs"]["prompt"] = "make it a winter scene"
     assert (pictures_of(server, other, asked[2])[0] != drawn).any()

@@ -11,11 +11,12 @@ import pytest
 import torch
 from conftest import pack
 
-drawing = pack("diffedit_core.toybox")
+drifting = pack("diffedit_core.toybox.drifting")
+scenes = pack("diffedit_core.toybox.scenes")
+toybox = pack("diffedit_core.toybox")
 display = pack("nodes.keep_the_rest")
 keeping = pack("diffedit_core.hosts.comfyui.keeping")
 SIDE = 192
-TINT = torch.tensor([0.06, 0.0, -0.04])
 
 
 @pytest.fixture(autouse=True)
@@ -24,17 +25,20 @@ def temp_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def task(seed=0):
+def task(seed=1):
     """A picture, the same with one thing of another colour, and where: [1, H, W, 3] and [H, W]."""
-    made = drawing.task(drawing.HELD_OUT_SEEDS[seed], "colour")
-    pixels = [cv2.resize(each, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for each in (made.image, made.edited)]
-    region = cv2.dilate(cv2.resize(made.region, (SIDE, SIDE)), np.ones((9, 9))) > 0
-    return *(torch.from_numpy(each / np.float32(255))[None].clamp(0, 1) for each in pixels), torch.from_numpy(region)
+    made = toybox.task(toybox.HELD_OUT_SEEDS[seed], "colour", scenes.Frame(SIDE))
+    region = cv2.dilate(made.region, np.ones((5, 5))) > 0
+    return *(torch.from_numpy(each / np.float32(255))[None] for each in (made.image, made.edited)), torch.from_numpy(
+        region
+    )
 
 
-def drifted(picture, right=3, down=-2, tint=TINT):
-    """Moved by whole pixels, and tinted."""
-    return (picture.roll((down, right), (1, 2)) + tint).clamp(0, 1)
+def drifted(picture):
+    """Moved and tinted."""
+    drift = drifting.Drift((SIDE, SIDE), shift=(3.0, -2.0), offset=(0.06, 0.0, -0.04))
+    moved = [drifting.drifted((each.numpy() * 255).round().astype(np.uint8), drift) for each in picture]
+    return torch.from_numpy(np.stack(moved) / np.float32(255))
 
 
 def run(original, edited, **given):
@@ -53,7 +57,7 @@ def test_what_was_meant_comes_in_and_the_rest_is_the_original():
 
 
 def test_a_batch_is_each_of_it_alone_and_one_of_either_serves_all():
-    one, other = task(0), task(1)
+    one, other = task(1), task(3)
     originals, edits = (torch.cat([a, b]) for a, b in zip(one[:2], other[:2], strict=True))
     together = run(originals, drifted(edits)).args
     for i, (original, edited, _) in enumerate((one, other)):
