@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bench.cases import errors, pictures_of
-from bench.drifts import Drifted
+from bench.drifts import Drifted, drifted_edit, strangers
 from diffedit_core.compositing import paste
 from diffedit_core.focus import resized
 from diffedit_core.keeping import keep_rest
@@ -24,7 +24,7 @@ OURS, PLAIN, MATCHED = "Keep the Rest (ours)", "plain difference", "colour match
 WAYS = (OURS, PLAIN, MATCHED)
 
 STANDS_OUT = {PLAIN: 0.15, MATCHED: 0.10}
-"""A difference in any colour that masks made by hand take for a change: the best of several on the seeds for choosing."""
+"""A difference in a colour that masks made by hand take for a change: the best of several on the seeds for choosing."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,25 @@ class Done:
     refused: bool = False
 
 
-def scores(made: Drifted, ways: Sequence[str]) -> Iterator[Score]:
+STRANGERS = "nothing in common"
+
+
+def scores(kind: str, seed: int, ways: Sequence[str]) -> Iterator[Score]:
+    """Of a drifted edit of a kind, or of two pictures with nothing in common."""
+    if kind != STRANGERS:
+        yield from scores_of(drifted_edit(seed, kind), ways)
+    elif OURS in ways:
+        first, second = strangers(seed)
+        began = time.process_time()
+        done = kept(pictures_of([first]), pictures_of([second]))
+        nothing = float("nan")
+        yield Score(
+            OURS, kind, STRANGERS, len(first), done.refused, nothing, nothing, nothing, nothing, nothing, False, False,
+            0, time.process_time() - began,
+        )  # fmt: skip
+
+
+def scores_of(made: Drifted, ways: Sequence[str]) -> Iterator[Score]:
     edit = made.task
     original, drifted, truth = (pictures_of([each]) for each in (edit.image, made.picture, edit.edited))
     covered = torch.from_numpy(made.drift.covered)[None]

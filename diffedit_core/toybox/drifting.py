@@ -139,7 +139,9 @@ def _levels(values: np.ndarray) -> np.ndarray:
 
 def _compressed(picture: np.ndarray, quality: int) -> np.ndarray:
     _, file = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1])
+    decoded = cv2.imdecode(file, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return np.ascontiguousarray(decoded[..., ::-1])
 
 
 Draw = Callable[[np.random.Generator, Drift], Drift]
