@@ -49,7 +49,7 @@ SCENES = {  # kind and seed
     "told_qwen_image_edit": ("colour", 26),
     "told_kontext": ("object", 17),
     "told_klein": ("both", 19),
-    "keep_the_rest": ("object", 9),
+    "keep_the_rest": ("object", 26),
     "keep_qwen_image_edit": ("colour", 2),
     "clip_wan": ("object", 27),
     "clip_ltx": ("colour", 33),
