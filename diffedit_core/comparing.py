@@ -23,6 +23,9 @@ NEAR = 0.15
 CHANGE = 2.0
 """How much more of the picture a map of colours must explain that moves them by their whole range."""
 
+APART = 2
+"""Pixels beside a change that may still show some of it."""
+
 LEAST_COMMON = 0.01
 """Share of the picture that shows the same, of which two pictures with nothing in common have less."""
 
@@ -38,6 +41,7 @@ class Compared:
 
     colouring: Colouring
     found: np.ndarray  # [h, w] of 0 and 1: what was meant to change
+    rest: np.ndarray  # bool [h, w]: what did not, some way from it
     tint: np.ndarray  # [3]: what the edited picture has too much of, of 1
     common: float  # share of the picture that shows something, and the same in both
     shown: float  # share that shows something
@@ -73,12 +77,13 @@ def compare(
     matched = colouring(lain)
     sure = alike * np.exp(-np.square(matched - own).sum(-1) / NEAR**2)
     found = meant(own, matched, sure, covered, sensitivity)
-    rest = np.where(grow(found, 3) > 0, 0, every).astype(np.float32)
+    rest = np.where(grow(found, APART) > 0, 0, every).astype(np.float32)
     colouring = match_colours(lain, own, rest, colour)
     matched = colouring(lain)
     found = meant(own, matched, rest, covered, sensitivity)
+    rest = np.where(grow(found, APART) > 0, 0, every).astype(np.float32)
     tint = (lain - own)[rest > 0].mean(0) if rest.any() else np.zeros(3)
-    return Compared(colouring, found, tint, *_common(own, lain, matched, covered))
+    return Compared(colouring, found, rest > 0, tint, *_common(own, lain, matched, covered))
 
 
 def _likeliest(

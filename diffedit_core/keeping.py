@@ -151,7 +151,8 @@ class Pair:
 def _registered(original: np.ndarray, edited: np.ndarray, mask: np.ndarray | None, how: KeepSettings) -> Pair:
     rows, columns = without_bars(edited) if without_bars(original) == whole(original) else whole(edited)
     inner, still = np.ascontiguousarray(edited[rows, columns]), None if mask is None else ~mask
-    return Pair(original, inner, still, register(original, inner, still, how.alignment), (columns.start, rows.start))
+    placement = register(original, inner, still, how.alignment)
+    return Pair(original, inner, still, placement, (columns.start, rows.start))
 
 
 def _steadied(pairs: Sequence[Pair]) -> list[Pair]:

@@ -38,7 +38,7 @@ HOLE = 0.001
 GAP, MOST_GAP = 0.2, 0.04
 """How wide gaps in a change may be: a share of its own size, and of the picture's side."""
 
-HINT = 0.8
+HINT = 0.7
 """Times what is usual: what differs by less is none of the change, even if it lies within."""
 
 
