@@ -8,7 +8,7 @@ import notes
 import wanted
 from drawing import Graph, Node
 from models import LTX_25, WAN_22_5B, Apart, load_all
-from parts import GREEN, ONCE, Start, edit, end, find, introduce, look, paste, say, shifted
+from parts import AMBER, GREEN, ONCE, Start, change, end, find, introduce, look, paste, say, shifted
 
 from diffedit_core.settings import EditSettings
 
@@ -20,7 +20,9 @@ BAD = "blurry, text, watermark"
 def clip_wan() -> Graph:
     graph = _clip_graph("clip_wan", "Wan 2.2")
     start, frames = _begin(graph, WAN_22_5B, "Wan 2.2 (5B), its text encoder and its VAE.", shift=8.0)
-    return _finish(graph, frames, *change_clip(graph, start, {"steps": 20}, {**ONCE, "guidance": 5.0}), wanted.WAN)
+    return _finish(
+        graph, frames, *change_clip(graph, start, {"steps": 20}, {**ONCE, "guidance": 5.0}, guidance=5.0), wanted.WAN
+    )
 
 
 def clip_ltx() -> Graph:
@@ -41,8 +43,10 @@ def change_clip(
     cut = graph.add("DiffEdit_MaskRefine", 3, title="Cut the mask", height=240, mask=found["heatmap"], rule="auto")
     note = graph.note(3, notes.CLIPS, title="One mask for all frames", height=190)
     graph.group("2  Where the two texts differ", GREEN, [found, cut, note])
-    latent = edit(graph, start, whole, inverting, {**denoising, "mask": cut["mask"], "draft": found["draft"]})
-    return paste(graph, 5, start, latent, whole, mask=cut["mask"], room=EditSettings().room)
+    nodes = change(graph, start, whole, inverting, {**denoising, "mask": cut["mask"], "draft": found["draft"]})
+    note = graph.note(4, notes.DRAWING, title="The edit", height=250)
+    graph.group("3  Change it there", AMBER, [*nodes, note])
+    return paste(graph, 5, start, nodes[-1]["latent"], whole, mask=cut["mask"], room=EditSettings().room)
 
 
 def _clip_graph(name: str, family: str) -> Graph:

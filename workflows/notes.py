@@ -93,12 +93,14 @@ GROWING = """An inpainting checkpoint likes a generous mask: it only sees what i
 
 Changing these settings does not run the model again."""
 
-EDITING = """- **strength** (DDIM Invert): how far the picture is turned into noise; higher changes more
+DRAWING = """- **strength** (DDIM Invert): how far the picture is turned into noise; higher changes more
 - **guidance** (Masked Denoise): how strongly the target text is followed
 - **seed**: if it draws the wrong thing or nothing new, use another one
 - **tries**: makes several attempts and keeps the one that the model itself judges closest to the target text
 - **room**: pixels around the mask for a new thing of another shape. Paste Back keeps only what changed there
-- **background**: what stands outside the mask; retrace: the picture's own trajectory; noised: plain inpainting
+- **background**: what stands outside the mask; retrace: the picture's own trajectory; noised: plain inpainting"""
+
+EDITING = f"""{DRAWING}
 
 At the end, Paste Back puts the original pixels back: outside the mask, the saved file equals the picture exactly."""
 
