@@ -11,7 +11,7 @@ from pipelines import random_pipeline
 from worlds import CELL, Gaussian, Somewhere, WorldHost, standard_normal
 
 from diffedit_core import Edit, Edited, EditSettings, MaskSettings, edit, find_mask
-from diffedit_core.batches import in_turn
+from diffedit_core.batches import gathered, in_turn
 from diffedit_core.focus import Focus
 from diffedit_core.greys import GREYS
 from diffedit_core.hosts.diffusers import BoundTexts, DiffusersHost
@@ -236,6 +236,11 @@ def test_each_picture_can_have_its_own_mask_for_one_edit_and_share_one_for_anoth
         for i in range(3):
             alone = edit(WorldHost(), PICTURES[[i]], [replace(ONE, mask=masks[[i]]), asked[1]], how=HOW, seed=3)
             torch.testing.assert_close(together.picture[[i]], alone.picture, rtol=0, atol=1e-6)
+
+
+def test_rows_are_gathered_as_they_come():
+    rows = (torch.full((1, 2), float(i)) for i in range(3))
+    assert gathered(rows, 3).tolist() == [[0, 0], [1, 1], [2, 2]]
 
 
 def test_in_turn_goes_through_the_edits_of_each_picture():

@@ -58,12 +58,8 @@ class Clips:
         if given is not None:
             return masks.unflatten(0, (self.count, given))[:, : self.pictures].flatten(0, 1)
         frames = masks.unflatten(0, (self.count, -1)).expand(-1, self.frames, -1, -1)
-        owners = [0] + [i for i in range(1, self.frames) for _ in range(self.group)]
+        owners = [0, *(i for i in range(1, self.frames) for _ in range(self.group))]
         return frames[:, owners].flatten(0, 1)
-
-    def of_each(self, planes: Tensor) -> Tensor:
-        """Planes for the decoded pictures, by clip: [1 or B, 1 or more, H, W]."""
-        return planes[None] if len(planes) == 1 else planes.unflatten(0, (self.count, -1))
 
     def _pictures_of(self, masks: Tensor) -> int | None:
         """How many pictures of each clip the masks are of. None where they are of something else."""

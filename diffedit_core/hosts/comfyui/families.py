@@ -20,15 +20,16 @@ PICTURES = {"Wan21": 4, "HunyuanVideo": 4, "HunyuanVideo15": 4, "Mochi": 6, "LTX
 STILLS = ("QwenImage", "Krea2", "Anima", "JoyImage", "CosmosPredict2")
 """Models that make stills, with an autoencoder for clips."""
 
-SOUND, SHAPES, ENLARGES, NO_TEXT = (
+SOUND, SHAPES, ENLARGES, LOOKS, NO_TEXT = (
     "it makes sound",
     "it makes 3-D shapes",
     "it only enlarges or finishes what another model drew",
+    "it looks at pictures and makes none",
     "it follows a picture and no text",
 )
 REFUSED = {
     "MiniMaxH3": ("MiniMax H3", "it makes picture and sound together, and needs both"),
-    "CogVideoX": ("CogVideoX", "it sees noise in a way that an inversion cannot follow"),
+    "CogVideoX": ("CogVideoX", "its noise is of a kind that is not known here"),
     "StableAudio1": ("Stable Audio", SOUND),
     "StableAudio3": ("Stable Audio 3", SOUND),
     "ACEStep": ("ACE-Step", SOUND),
@@ -41,6 +42,10 @@ REFUSED = {
     "SeedVR2": ("SeedVR2", ENLARGES),
     "SD_X4Upscaler": ("SD x4 Upscaler", ENLARGES),
     "HunyuanImage21Refiner": ("the HunyuanImage 2.1 refiner", ENLARGES),
+    "PiD": ("PiD", ENLARGES),
+    "SAM3": ("SAM 3", LOOKS),
+    "RT_DETR_v4": ("RT-DETR", LOOKS),
+    "DepthAnything3": ("Depth Anything 3", LOOKS),
     "SVD_img2vid": ("Stable Video Diffusion", NO_TEXT),
     "Stable_Zero123": ("Stable Zero123", NO_TEXT),
 }
