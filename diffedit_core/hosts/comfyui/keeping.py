@@ -77,7 +77,11 @@ def _numbered(lines: Sequence[str]) -> list[str]:
 
 
 def _short(report: Report) -> str:
-    (x, y), (r, g, b) = report.shift, report.tint
-    moved = f"{x:+.1f} {y:+.1f} px, zoom {report.zoom:.3f}, turn {report.rotation:+.2f}°"
-    found = f"{100 * report.changed:.1f} % changed; undone: {moved}, tint {r:+.0f} {g:+.0f} {b:+.0f}"
-    return report.refusal or found
+    (x, y), (r, g, b) = (map(_signed, each) for each in (report.shift, report.tint))
+    moved = f"{x} {y} px, zoom {report.zoom:.3f}, turn {_signed(report.rotation)}°"
+    return report.refusal or f"{100 * report.changed:.1f} % changed; undone: {moved}, tint {r} {g} {b}"
+
+
+def _signed(value: float) -> str:
+    """Nothing is never less than nothing."""
+    return f"{round(value, 1) + 0.0:+.1f}"
