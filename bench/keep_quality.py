@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bench.cases import errors, pictures_of
 from bench.drifts import Drifted, drifted_edit, strangers
+from diffedit_core.changes import VISIBLE
 from diffedit_core.compositing import paste
 from diffedit_core.focus import resized
 from diffedit_core.keeping import keep_rest
@@ -38,7 +39,8 @@ class Score:
     tint: float  # levels that are left inside, mean of the three colours
     inside: float  # RMS error, in levels
     outside: float
-    iou: float
+    iou: float  # with the things that change
+    iou_seen: float  # with those and all else that visibly changes, as their shadows
     shows: bool  # the edit, by the judge
     showed: bool  # it could still be seen: in the true picture, where the drifted one shows it
     differing: int  # pixels outside the mask that are not the original's
@@ -66,8 +68,8 @@ def scores(kind: str, seed: int, ways: Sequence[str]) -> Iterator[Score]:
         done = kept(pictures_of([first]), pictures_of([second]))
         nothing = float("nan")
         yield Score(
-            OURS, kind, STRANGERS, len(first), done.refused, nothing, nothing, nothing, nothing, nothing, False, False,
-            0, time.process_time() - began,
+            OURS, kind, STRANGERS, len(first), done.refused,
+            *[nothing] * 6, False, False, 0, time.process_time() - began,
         )  # fmt: skip
 
 
@@ -77,6 +79,8 @@ def scores_of(made: Drifted, ways: Sequence[str]) -> Iterator[Score]:
     covered = torch.from_numpy(made.drift.covered)[None]
     region = torch.from_numpy(edit.region)[None]
     best = torch.where(covered[..., None], truth, original)
+    things = (region >= 0.5) & covered
+    seen = things | ((truth - original).abs().amax(-1) > VISIBLE) & covered
     showed = judge(edit, to_bytes(best[0]))
     for way in ways:
         began = time.process_time()
@@ -85,8 +89,9 @@ def scores_of(made: Drifted, ways: Sequence[str]) -> Iterator[Score]:
         inside, outside = (float(each) for each in errors(done.picture, best, region))
         yield Score(
             way, edit.kind, made.way, edit.frame.pixels, done.refused,
-            misplaced(done.placement, made), tint(done.picture, best, (region >= 0.5) & covered), inside, outside,
-            float(iou(done.mask, ((region >= 0.5) & covered).float())), judge(edit, to_bytes(done.picture[0])), showed,
+            misplaced(done.placement, made), tint(done.picture, best, things), inside, outside,
+            float(iou(done.mask, things.float())), float(iou(done.mask, seen.float())),
+            judge(edit, to_bytes(done.picture[0])), showed,
             int((done.picture != original).any(-1)[done.mask == 0].sum()), seconds,
         )  # fmt: skip
 

@@ -124,6 +124,7 @@ def _kept(scores: pd.DataFrame, by: str) -> pd.DataFrame:
         columns |= {f"{field}, median": groups[field].median(), f"{field}, 95th": groups[field].quantile(0.95)}
     columns |= {
         "IoU (local)": local["iou"].mean().map("{:.3f}".format) + " ± " + local["iou"].sem().map("{:.3f}".format),
+        "with shadows": local["iou_seen"].mean(),
         "still shows": shown.mean().map("{:.3f}".format) + " ± " + shown.sem().map("{:.3f}".format),
         "pixels that differ outside": groups["differing"].sum(),
         "refused": groups["refused"].sum(),

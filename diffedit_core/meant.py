@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from .edges import guided_filter
-from .shapes import around, fill_holes, keep_parts, parts_touching, without_gaps, without_hairs
+from .shapes import around, fill_holes, grow, keep_parts, parts_touching, without_gaps, without_hairs
 
 BLURS = 0.7, 1.4, 2.8
 """Pixels: the widths of detail that one of the pictures may have more of."""
@@ -32,6 +32,12 @@ REACH = 3
 LEAST = 6e-4
 """Share of the picture: a smaller part is noise."""
 
+BESIDE = 0.4
+"""Of the misfit that may be elsewhere: beside a change an edge that differs is its own."""
+
+AREA = 0.4
+"""Share of the picture: what is larger is no thing, and what lies beside it is the rest."""
+
 HOLE = 0.001
 """Share of the picture that a hole may have, to be filled."""
 
@@ -50,18 +56,23 @@ def meant(own: np.ndarray, lain: np.ndarray, trust: np.ndarray, covered: np.ndar
     like = _lab(as_sharp(own, lain, trust))
     off = cv2.GaussianBlur(_lab(lain) - like, (0, 0), 1.0)
     size = np.sqrt(np.square(off).sum(-1))
-    stands_out = sensitivity * size / _usual(size, _slope(like), trust, covered) * covered
+    noise, misfit = _usual(size, _slope(like), trust, covered)
+    stands_out = sensitivity * size / np.hypot(noise, misfit) * covered
     found = parts_touching(stands_out > WEAK, stands_out > STRONG)
     height = cv2.dilate(size * found, np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8))
     found &= size > HALF * height
     found = keep_parts(without_hairs(found.astype(np.float32), 1), LEAST, 0) > 0
+    beside = (grow(found.astype(np.float32), _gap(found)) > 0) & (size > HALF * height)
+    beside &= sensitivity * size / np.hypot(noise, BESIDE * misfit) * covered > WEAK
+    if found.mean() < AREA:
+        found = parts_touching(found | beside, found)
     return keep_parts(without_hairs(_whole(found, stands_out), 1), LEAST, 0)
 
 
 def _whole(found: np.ndarray, stands_out: np.ndarray) -> np.ndarray:
     """With its gaps and holes, where those are small or differ a little themselves: [H, W] of 0 and 1."""
-    reach = round(min(GAP * found.sum() ** 0.5, MOST_GAP * max(found.shape)))
-    solid = found | (without_gaps(found.astype(np.float32), max(1, reach)) > 0) & (stands_out > HINT)
+    closed = without_gaps(found.astype(np.float32), _gap(found)) > 0
+    solid = found | closed & (stands_out > HINT)
     holes = (fill_holes(solid.astype(np.float32), 1.0) > 0) & ~solid
     count, labels = cv2.connectedComponents(holes.view(np.uint8), connectivity=4)
     inner = cv2.erode(holes.view(np.uint8), np.ones((5, 5), np.uint8)) > 0
@@ -71,6 +82,11 @@ def _whole(found: np.ndarray, stands_out: np.ndarray) -> np.ndarray:
         if hole.mean() < HOLE or not middle.any() or np.median(stands_out[middle]) > HINT:
             solid |= hole
     return solid.astype(np.float32)
+
+
+def _gap(found: np.ndarray) -> int:
+    """How many pixels apart two parts of one change may be."""
+    return max(1, round(min(GAP * float(found.sum()) ** 0.5, MOST_GAP * max(found.shape))))
 
 
 def as_sharp(own: np.ndarray, lain: np.ndarray, trust: np.ndarray) -> np.ndarray:
@@ -100,17 +116,17 @@ def at_full_size(found: np.ndarray, original: np.ndarray, aligned: np.ndarray) -
     return result
 
 
-def _usual(size: np.ndarray, slope: np.ndarray, trust: np.ndarray, covered: np.ndarray) -> np.ndarray:
-    """The difference that means nothing, at each pixel: noise, and at edges what a slight misfit makes."""
+def _usual(size: np.ndarray, slope: np.ndarray, trust: np.ndarray, covered: np.ndarray) -> tuple[float, np.ndarray]:
+    """The differences that mean nothing: of noise, and at edges of a slight misfit, [H, W]."""
     still = trust > 0.5
     if still.mean() < 0.02:
         still = covered
     if not still.any():
-        return np.full_like(size, SEEN)
+        return SEEN, np.zeros_like(size)
     noise = min(float(np.quantile(size[still], 0.4)), NOISY)
     steep = still & (slope > np.quantile(slope[still], 0.5)) & (slope > 1)
     misfit = float(np.quantile(size[steep] / slope[steep], 0.75)) if steep.any() else 0.0
-    return np.sqrt(SEEN**2 + noise**2 + (np.clip(misfit, *UNSURE) * slope) ** 2)
+    return float(np.hypot(SEEN, noise)), np.clip(misfit, *UNSURE) * slope
 
 
 def _slope(planes: np.ndarray) -> np.ndarray:

@@ -40,9 +40,6 @@ INDEPENDENT = 9
 
 MOST_PIXELS = 20_000
 
-LOOSE, STRICT = 0.4, 0.7
-"""Correlation of two windows that may show the same; the second, of two that lie well on each other."""
-
 ROUGH = 48 * 48
 """Pixels on which colours are matched on the way."""
 
@@ -137,25 +134,23 @@ def refined(level: Level, matrix: np.ndarray, still: np.ndarray | None, steps: i
     """The map [2, 3] between the pictures of a level, from one that is nearly right."""
     size = size_of(level.own)
     gone = np.zeros(6)
-    for number in range(steps):
-        lain, trust = _compared(level, matrix, still, LOOSE if number < steps / 2 else STRICT)
+    for _ in range(steps):
+        lain, trust = _compared(level, matrix, still)
         step = _step(level.own, lain, trust, gone)
         gone += step
         matrix = after(matrix, _moved(step, size))
-        if number > steps / 2 and np.abs(step).max() * max(size) / 2 < STILL:
+        if np.abs(step).max() * max(size) / 2 < STILL:
             break
     return matrix
 
 
-def _compared(
-    level: Level, matrix: np.ndarray, still: np.ndarray | None, strict: float = LOOSE
-) -> tuple[np.ndarray, np.ndarray]:
+def _compared(level: Level, matrix: np.ndarray, still: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """The edited picture, laid on and in the original's colours, and how far each pixel can be trusted."""
     size, placement = size_of(level.own), Placement(matrix)
     lain = laid(level.copy, placement, size)
     covered = placement.covers(size, size_of(level.copy))
     if still is None:
-        trust = np.clip((agreement(level.own, lain) - strict) / 0.25, 0, 1) * covered
+        trust = np.clip(2 * agreement(level.own, lain) - 0.8, 0, 1) * covered
     else:
         trust = cv2.resize(still.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA) * covered
     colouring = match_colours(lain, level.own, np.maximum(trust, 0.02 * covered), "curve", ROUGH)
