@@ -83,7 +83,8 @@ def in_colours_of(opened: Opened, other: Opened) -> Tensor:
     if opened.profile not in (None, other.profile):
         with suppress(OSError, ImageCms.PyCMSError):  # a profile that cannot be read is ignored
             own, wanted = (_profile(each.profile) for each in (opened, other))
-            return from_pil(ImageCms.profileToProfile(to_pil(opened.picture), own, wanted, outputMode="RGB"))
+            image = to_pil(opened.picture)
+            return from_pil(ImageCms.profileToProfile(image, own, wanted, outputMode="RGB") or image)
     return opened.picture
 
 
