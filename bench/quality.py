@@ -20,7 +20,15 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from bench import edit_quality, fill_quality, grey_quality, large_quality, mask_quality, several_quality
+from bench import (
+    edit_quality,
+    fill_quality,
+    grey_quality,
+    keep_quality,
+    large_quality,
+    mask_quality,
+    several_quality,
+)
 from bench.cases import CHOICE, REPORT, batches
 from bench.tables import TABLES, edit_table, plot
 from diffedit_core.hosts.diffusers import DiffusersHost
@@ -30,6 +38,7 @@ TWOS = 6  # times as many tasks have two edits as have three
 FRESH = REPORT[1000:]  # of tasks with several edits; those before were looked at when their method was chosen
 RESULTS = Path(__file__).parent / "results"
 COUNTS = {"masks": 196, "edits": 700, "costs": 70, "sweep": 98, "large": 98, "several": 350, "greys": 200, "fills": 80}
+COUNTS |= {"keeps": 800}  # a hundred of each kind, and of pairs with nothing in common
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -119,11 +128,12 @@ def _measure_singly(
     count: int,
     chosen: Sequence[str] | None,
     path: Path,
+    seeds: Sequence[int] = FRESH,
 ) -> None:
     """A line for each way and task, each task with a noise of its own."""
     ways = [way for way in every if not chosen or any(each in way for each in chosen)]
     done = _done(path)
-    for seed in tqdm(FRESH[: count // len(kinds)], path.stem, file=sys.stderr):
+    for seed in tqdm(seeds[: count // len(kinds)], path.stem, file=sys.stderr):
         for kind in kinds:
             left = [way for way in ways if (way, kind, seed) not in done]
             for score in scores(kind, seed, left):
@@ -131,7 +141,12 @@ def _measure_singly(
                     file.write(json.dumps({"seed": seed, **asdict(score)}) + "\n")
 
 
-APART = {"several": _measure_several, "greys": _measure_greys, "fills": _measure_fills}
+def _measure_keeps(host: DiffusersHost, count: int, chosen: Sequence[str] | None, path: Path) -> None:
+    kinds = (*KINDS, keep_quality.STRANGERS)
+    _measure_singly(keep_quality.scores, keep_quality.WAYS, kinds, count, chosen, path, REPORT[3000:])
+
+
+APART = {"several": _measure_several, "greys": _measure_greys, "fills": _measure_fills, "keeps": _measure_keeps}
 """Parts whose edits do not come in batches of a kind."""
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from adjustText import adjust_text
 from matplotlib.figure import Figure
 
-from bench import large_quality, several_quality
+from bench import keep_quality, large_quality, several_quality
 from diffedit_core.toybox import KINDS
 
 LOCAL = ("colour", "shape", "both", "object")  # where an object changes
@@ -105,6 +105,34 @@ def fill_table(scores: pd.DataFrame) -> str:
     return _in_markdown(pd.DataFrame(columns), digits=2)
 
 
+def keep_table(scores: pd.DataFrame) -> str:
+    """All ways, then ours by what drifted, by kind of edit and by size, and what was refused."""
+    edits = pd.DataFrame(scores[scores["kind"] != keep_quality.STRANGERS])
+    strangers = scores[scores["kind"] == keep_quality.STRANGERS]["refused"]
+    ours = pd.DataFrame(edits[edits["way"] == keep_quality.OURS])
+    tables = [_in_markdown(_kept(edits, "way"), digits=2)]
+    tables += [_in_markdown(_kept(ours, by), digits=2) for by in ("drift", "kind", "pixels")]
+    refused = f"Refused: {strangers.sum():.0f} of {len(strangers)} pairs with nothing in common"
+    return "\n".join([*tables, f"{refused}; {ours['refused'].sum():.0f} of {len(ours)} edits.\n"])
+
+
+def _kept(scores: pd.DataFrame, by: str) -> pd.DataFrame:
+    groups, local = scores.groupby(by, sort=False), scores[scores["kind"].isin(LOCAL)].groupby(by, sort=False)
+    shown = scores[scores["showed"]].astype({"shows": float}).groupby(by, sort=False)["shows"]
+    columns = {"edits": groups.size()}
+    for field in ("misplaced", "outside", "tint"):
+        columns |= {f"{field}, median": groups[field].median(), f"{field}, 95th": groups[field].quantile(0.95)}
+    columns |= {
+        "IoU (local)": local["iou"].mean().map("{:.3f}".format) + " ± " + local["iou"].sem().map("{:.3f}".format),
+        "with shadows": local["iou_seen"].mean(),
+        "still shows": shown.mean().map("{:.3f}".format) + " ± " + shown.sem().map("{:.3f}".format),
+        "pixels that differ outside": groups["differing"].sum(),
+        "refused": groups["refused"].sum(),
+        "seconds": groups["seconds"].mean(),
+    }
+    return pd.DataFrame(columns)
+
+
 def _product(scores: pd.DataFrame) -> pd.Series:
     """Of the rates at which each kind succeeds when it is done alone, over the kinds of each task."""
     alone = scores[scores["way"] == several_quality.ALONE]
@@ -114,7 +142,14 @@ def _product(scores: pd.DataFrame) -> pd.Series:
     return pd.Series(pd.DataFrame({"way": scores["way"], "rate": of_tasks}).groupby("way", sort=False)["rate"].mean())
 
 
-TABLES = {"masks": mask_table, "large": large_table, "several": several_table, "greys": grey_table, "fills": fill_table}
+TABLES = {
+    "masks": mask_table,
+    "large": large_table,
+    "several": several_table,
+    "greys": grey_table,
+    "fills": fill_table,
+    "keeps": keep_table,
+}
 
 
 def _with_error(scores: pd.DataFrame, field: str) -> pd.Series:

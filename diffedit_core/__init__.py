@@ -6,7 +6,8 @@ latents and ``editing`` on pictures. Hosts bring the models and are imported by 
 """
 
 from .editing import Edit, Edited, edit, find_mask
+from .keeping import KeepSettings, Kept, keep_rest
 from .settings import EditSettings, MaskSettings
 
-__all__ = ["Edit", "EditSettings", "Edited", "MaskSettings", "edit", "find_mask"]
+__all__ = ["Edit", "EditSettings", "Edited", "KeepSettings", "Kept", "MaskSettings", "edit", "find_mask", "keep_rest"]
 __version__ = "0.1.0"

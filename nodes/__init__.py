@@ -11,6 +11,7 @@ from .diffedit_mask import DiffEditMask
 from .edit import Edit
 from .fast_mask import FastMask
 from .focus import Focus
+from .keep_the_rest import KeepTheRest
 from .mask_refine import MaskRefine
 from .masked_denoise import MaskedDenoise
 from .pictures import Panels, PasteBack
@@ -20,7 +21,7 @@ from .texts import AverageTexts
 class DiffEditExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         method = [DiffEditMask, FastMask, DDIMInvert, MaskedDenoise, MaskRefine]
-        helping = [AverageTexts, Focus, PasteBack, Panels, DepthModel]
+        helping = [AverageTexts, Focus, PasteBack, KeepTheRest, Panels, DepthModel]
         return [*method, Edit, *helping, DemoModel, DemoScene]
 
 

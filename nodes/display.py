@@ -9,6 +9,7 @@ from comfy_api.latest import io, ui
 from server import PromptServer
 from torch import Tensor
 
+from ..diffedit_core.hosts.comfyui.keeping import Kept
 from ..diffedit_core.hosts.comfyui.stages import Found
 from ..diffedit_core.kinds import in_words
 from ..diffedit_core.masks import advice, coverage
@@ -53,10 +54,18 @@ def show_inverted(node: type[io.ComfyNode], error: float | None, remarks: Sequen
 
 def show_left_over(node: type[io.ComfyNode], count: int) -> dict[str, Any] | None:
     """How many pictures at the end of a clip the VAE left out."""
-    if not count:
-        return None
+    return show_text(node, _left_over(count)) if count else None
+
+
+def show_kept(node: type[io.ComfyNode], kept: Kept) -> dict[str, Any]:
+    """Where the picture changes, and what was found of the edit."""
+    left = [_left_over(kept.left_over)] if kept.left_over else []
+    return _with_text(node, kept.changed, *kept.in_short, *left)
+
+
+def _left_over(count: int) -> str:
     which, stay = ("picture", "stays as it was") if count == 1 else (f"{count} pictures", "stay as they were")
-    return show_text(node, f"the last {which} of the clip {stay}: the VAE left {'it' if count == 1 else 'them'} out")
+    return f"the last {which} of the clip {stay}: the VAE left {'it' if count == 1 else 'them'} out"
 
 
 def show_text(node: type[io.ComfyNode], *texts: str) -> dict[str, Any]:

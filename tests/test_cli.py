@@ -75,7 +75,7 @@ def half_mask(path: Path, height: int, width: int) -> Path:
     return path
 
 
-def pixels(path: Path) -> np.ndarray:
+def pixels(path: str | Path) -> np.ndarray:
     with Image.open(path) as image:
         return np.asarray(image)
 
@@ -1078,8 +1078,9 @@ def test_the_readmes_python_works(model, folders, tmp_path, monkeypatch, paper):
 
 
 def test_the_readmes_flags_exist(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["edit", "--help"])
+    for command in ("edit", "keep"):
+        with pytest.raises(SystemExit):
+            cli.main([command, "--help"])
     listed = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
     sections = " ".join(section(paper, "Command line") for paper in PAPERS)
     named = set(re.findall(r"--[a-z][a-z-]*[a-z]", sections)) - {"--refine", "--help"}  # all that begin with --refine-

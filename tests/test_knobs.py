@@ -14,6 +14,7 @@ from diffedit_core.decoding import BACKGROUNDS
 from diffedit_core.edges import EDGE_SNAPS
 from diffedit_core.focus import Focus
 from diffedit_core.hosts.diffusers import Memory
+from diffedit_core.keeping import KeepSettings
 from diffedit_core.kinds import KINDS
 from diffedit_core.knobs import Knob, Settings
 from diffedit_core.masks import RULES
@@ -40,6 +41,7 @@ CLASSES = (
     InversionSettings,
     DecodingSettings,
     EditSettings,
+    KeepSettings,
     Memory,
 )
 KNOBS = {f"{cls.__name__}.{name}": (cls, name, knob) for cls in CLASSES for name, knob in cls.knobs()}

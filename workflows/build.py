@@ -26,6 +26,7 @@ from families import (
     diffedit_z_image,
 )
 from guided import diffedit_canny, diffedit_depth
+from kept import keep_qwen_image_edit, keep_the_rest
 from made import make_and_change, make_clip_and_change
 from shaded import shades
 from told import told_klein, told_kontext, told_qwen_image_edit
@@ -35,6 +36,7 @@ HERE = Path(__file__).resolve().parent
 GRAPHS = (
     *(demo, diffedit, diffedit_sdxl, diffedit_sdxl_turbo),
     *(diffedit_z_image, diffedit_krea2, diffedit_qwen_image, diffedit_flux2_klein, diffedit_flux, diffedit_sd35),
+    *(keep_the_rest, keep_qwen_image_edit),
     *(told_qwen_image_edit, told_kontext, told_klein, clip_wan, clip_ltx),
     *(diffedit_canny, diffedit_depth, two_edits, shades),
     *(mask_only, strengths, clip_layers, inpainting, instruct),

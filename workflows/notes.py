@@ -20,7 +20,19 @@ STEPS_OF_TELLING = """1. Choose your picture.
 3. Press Run."""
 
 
-def intro(what: str, steps: str, models: str, since: str) -> str:
+STEPS_OF_KEEPING = """1. Choose the picture as it was.
+2. Choose the same picture, edited by anything: a model, a service, a paint program. It may have another size.
+3. Press Run."""
+
+STEPS_OF_ORDERING = """1. Choose your picture, of any size.
+2. Tell the model what to change.
+3. Press Run."""
+
+BY_THE_DEMO = "(The picture in the list of templates was made with the demo model.)"
+KEPT_SCENE = "(The picture in the list of templates shows a scene of the demo, edited, moved and tinted.)"
+
+
+def intro(what: str, steps: str, models: str, since: str, shown: str) -> str:
     needs = f" Needs ComfyUI {since} or later." if since else ""
     return f"""{what}{needs}
 
@@ -28,7 +40,7 @@ def intro(what: str, steps: str, models: str, since: str) -> str:
 
 Models: {models}
 
-(The picture in the list of templates was made with the demo model.)"""
+{shown}"""
 
 
 DEMO = """**Press Run.** Nothing is downloaded: a small model comes with the pack. It knows one small world \
@@ -205,3 +217,19 @@ It answers in JSON, from which both are read. You see them below.
 larger model.
 
 Extract Text from JSON is there since ComfyUI 0.19.2, and Generate Text since 0.15. In an older one they are red."""
+
+KEEPING = """Most models that edit by a text also move, zoom or tint the rest of the picture. **Keep the Rest** lays \
+the edited picture onto the original, takes the tint off, and finds what was meant to change. Only that comes into \
+the original, at its full size. It needs no model, and no graphics card.
+
+- something is missing: raise **sensitivity**
+- too much comes along: lower it, or paint a mask on the original (right click, *Open in Mask Editor*) and connect it \
+to **mask**
+- for a mask from two texts, connect the **heatmap** of DiffEdit Mask"""
+
+NOT_KEPT = """In the middle you see what comes from the edited picture. All else equals the original, to the pixel.
+
+If everything was changed, as for a new style, there is no rest to keep. Then the node says so; with **refused** at \
+*edited* it hands on the edited picture, laid onto the original.
+
+For a clip, connect its frames before and after, and turn **clip** on."""

@@ -72,8 +72,8 @@ def shifted(graph: Graph, model: Socket, shift: float, kind: str = "ModelSamplin
     return graph.add(kind, 0, title="Shift", model=model, shift=shift)["MODEL"]
 
 
-def introduce(graph: Graph, about: str, steps: str = notes.STEPS) -> None:
-    graph.note(0, notes.intro(graph.description, steps, about, graph.since), title="Start here", height=240)
+def introduce(graph: Graph, about: str, steps: str = notes.STEPS, shown: str = notes.BY_THE_DEMO) -> None:
+    graph.note(0, notes.intro(graph.description, steps, about, graph.since, shown), title="Start here", height=240)
 
 
 def say(

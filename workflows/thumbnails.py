@@ -49,11 +49,15 @@ SCENES = {  # kind and seed
     "told_qwen_image_edit": ("colour", 26),
     "told_kontext": ("object", 17),
     "told_klein": ("both", 19),
+    "keep_the_rest": ("object", 26),
+    "keep_qwen_image_edit": ("colour", 2),
     "clip_wan": ("object", 27),
     "clip_ltx": ("colour", 33),
 }
 SECOND = ("a green star", "a blue heart")  # what else changes in the scene of two_edits
 QUICK = {"DiffEdit_DDIMInvert": {"steps": 10, "strength": 0.9}, "DiffEdit_MaskedDenoise": {"tries": 2}}
+SMOOTHLY = {"upscale_method": "bicubic", "crop": "disabled"}
+LIGHTLY = {"blend_mode": "normal", "blend_factor": 0.15}
 MASK, REFINE, PASTE = "DiffEdit_DiffEditMask", "DiffEdit_MaskRefine", "DiffEdit_PasteBack"
 
 
@@ -203,6 +207,23 @@ def made(name: str, address: str) -> list[Tensor]:
     return [seen["picture"], overlay(seen["picture"], seen["mask"][..., 0]), seen["edit"], seen["again"]]
 
 
+def kept(name: str, address: str) -> list[Tensor]:
+    """A scene, its edit, moved, zoomed and tinted by ComfyUI's own nodes, what was meant of it, and what is kept."""
+    graph = api("keep_the_rest")
+    (original, edited), node = all_of(graph, "LoadImage"), the(graph, "DiffEdit_KeepTheRest")
+    drift = {
+        "crop": ("ImageCrop", {"image": [original, 4], "width": 118, "height": 118, "x": 7, "y": 2}),
+        "zoom": ("ImageScale", {"image": ["crop", 0], "width": 160, "height": 160, **SMOOTHLY}),
+        "amber": ("EmptyImage", {"width": 160, "height": 160, "batch_size": 1, "color": 0xFFB060}),
+        edited: ("ImageBlend", {"image1": ["zoom", 0], "image2": ["amber", 0], **LIGHTLY}),
+    }
+    graph |= {number: {"class_type": kind, "inputs": inputs} for number, (kind, inputs) in drift.items()}
+    graph[original] = scene_of(name)
+    asked = {"picture": [original, 0], "edited": [edited, 0], "kept": [node, 0]}
+    seen = ask(graph, address, asked, {"mask": [node, 1]})
+    return [seen["picture"], seen["edited"], overlay(seen["picture"], seen["mask"][..., 0]), seen["kept"]]
+
+
 OWN: dict[str, Callable[[str, str], list[Tensor]]] = {
     "diffedit_canny": outlines,
     "fast_diffedit": fast,
@@ -213,6 +234,8 @@ OWN: dict[str, Callable[[str, str], list[Tensor]]] = {
     "clip_layers": layers,
     "inpainting": filled,
     "make_and_change": made,
+    "keep_the_rest": kept,
+    "keep_qwen_image_edit": kept,
 }
 
 

@@ -1,4 +1,4 @@
-"""``diffedit edit | mask | demo``: pictures and texts in, pictures out. Results go to stdout, the rest to stderr."""
+"""``diffedit edit | mask | keep | demo``: files in, files out. Results go to stdout, the rest to stderr."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ import torch
 
 from .. import __version__
 from ..focus import Focus
+from ..keeping import KeepSettings
 from ..settings import BALANCED, PRESETS, EditSettings, MaskSettings
 from ..wording import WORDINGS
 from . import commands
 from .asked import OWN
 from .flags import add_flags
+from .keep import run_keep
 from .models import add_model_flags
 
 
@@ -68,7 +70,8 @@ def _in_words(report: Mapping[str, Any]) -> str:
         lines.append("edited {width}x{height} pixels at {left}, {top}, {scale:.2f} of them as one".format(**part))
     if "coverage" in report:
         lines.append(f"the mask covers {100 * report['coverage']:.1f} % of the picture")
-    lines.append(f"{evaluations} model evaluations, {total:.1f} seconds ({stages})")
+    took = f"{total:.1f} seconds ({stages})"
+    lines.append(f"{evaluations} model evaluations, {took}" if evaluations else took)
     return "\n".join(lines + [f"{path} ({name})" for name, path in report["written"].items()])
 
 
@@ -89,6 +92,7 @@ def _parser() -> ArgumentParser:
     added = parser.add_subparsers(required=True, metavar="COMMAND")
     _edit_parser(added.add_parser("edit", help="edit what the target text describes differently"))
     _mask_parser(added.add_parser("mask", help="only find where the two texts disagree"))
+    _keep_parser(added.add_parser("keep", help="take an edit from anywhere, and keep the rest of the picture"))
     _demo_parser(added.add_parser("demo", help="edit a scene of the bundled toy world with the bundled model"))
     return parser
 
@@ -117,6 +121,18 @@ def _mask_parser(parser: ArgumentParser) -> None:
     add_flags(parser, MaskSettings(), "finding the mask")
     add_flags(parser, Focus(), "looking at large pictures")
     parser.set_defaults(run=commands.run_mask)
+
+
+def _keep_parser(parser: ArgumentParser) -> None:
+    parser.add_argument("original", type=Path, metavar="ORIGINAL", help="the picture as it was")
+    parser.add_argument("edited", type=Path, metavar="EDITED", help="the same, edited by anything, of any size")
+    _file(parser, "--output", "the original with the edit [ORIGINAL-kept.png beside ORIGINAL]", "-o")
+    _file(parser, "--mask", "change nothing outside it, white on black, instead of searching the whole picture")
+    _file(parser, "--save-mask", "also write where it may differ from the original")
+    _file(parser, "--save-aligned", "also write the edited picture, laid onto the original")
+    _json(parser)
+    add_flags(parser, KeepSettings(), "keeping the rest", without=("clip",))
+    parser.set_defaults(run=run_keep)
 
 
 def _demo_parser(parser: ArgumentParser) -> None:
@@ -166,6 +182,10 @@ def _common_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same picture [0]")
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps [cuda where there is one]")
     parser.add_argument("--dtype", choices=commands.DTYPES, help="the model's precision [float32; fp16 on cuda]")
+    _json(parser)
+
+
+def _json(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one line of JSON on stdout")
 
 

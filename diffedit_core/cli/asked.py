@@ -116,17 +116,20 @@ def _guidance(text: str) -> float:
         raise ValueError(f"--edit ... guidance={text}: it must be a number from 0 to 30") from None
 
 
-def _mask(path: Path | None, args: Namespace, opened: Opened, how: Refinement) -> Tensor | None:
-    if path is None:
-        return None
+def drawn_on(path: Path, image: Path, opened: Opened) -> Tensor:
+    """A mask from a file, which was drawn on this picture."""
     mask = open_mask(path)
     if mask.shape[1:] != opened.size:
         (height, width), (mask_height, mask_width) = opened.size, mask.shape[1:]
         raise ValueError(
-            f"the mask {path} is {mask_width}x{mask_height} but the picture {args.image} is {width}x{height}; "
+            f"the mask {path} is {mask_width}x{mask_height} but the picture {image} is {width}x{height}; "
             "draw the mask on this picture"
         )
-    return refine(mask, how, picture=opened.picture)
+    return mask
+
+
+def _mask(path: Path | None, args: Namespace, opened: Opened, how: Refinement) -> Tensor | None:
+    return None if path is None else refine(drawn_on(path, args.image, opened), how, picture=opened.picture)
 
 
 def _warn_if_open(sources: Sequence[str]) -> None:

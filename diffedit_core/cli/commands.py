@@ -28,7 +28,7 @@ from .demo import show
 from .files import Opened, beside, open_picture, planned, save, save_heatmap
 from .flags import from_flags
 from .models import host_of
-from .reporting import Watch
+from .reporting import Watch, costs
 from .unused import check_edit, check_mask
 from .written import Written, listed, needs_a_writer, write_texts
 
@@ -79,7 +79,7 @@ def run_edit(args: Namespace) -> dict[str, Any]:
         **_facts(args, opened, done.mask, said),
         **written.facts,
         **({"cut_outs": [_place(view) for view in views]} if views else {}),
-        **_costs(watch, paths),
+        **costs(watch, paths),
     }
 
 
@@ -104,7 +104,7 @@ def run_mask(args: Namespace) -> dict[str, Any]:
         _save_findings(paths, opened, mask, [look], _margin(host, opened, focus), {})
     said = [_said(asked, mask, look, how.contrast.may_draft)]
     facts = {**_facts(args, opened, mask, said), **written.facts}
-    return {"command": "mask", **facts, **_costs(watch, paths)}
+    return {"command": "mask", **facts, **costs(watch, paths)}
 
 
 def run_demo(args: Namespace) -> dict[str, Any]:
@@ -116,16 +116,7 @@ def run_demo(args: Namespace) -> dict[str, Any]:
         pictures, facts = show(watch, args.scene, args.kind, args.seed, device, dtype)
         watch.begin("write")
         save(to_pil(panels([*pictures.values()], [*pictures])), paths["panels"])
-    return {"command": "demo", **facts, **_costs(watch, paths)}
-
-
-def _costs(watch: Watch, paths: dict[str, Path]) -> dict[str, Any]:
-    seconds = {stage: round(value, 3) for stage, value in watch.seconds.items()}
-    return {
-        "seconds": {**seconds, "total": round(sum(watch.seconds.values()), 3)},
-        "evaluations": {**watch.evaluations, "total": sum(watch.evaluations.values())},
-        "written": {name: str(path) for name, path in paths.items()},
-    }
+    return {"command": "demo", **facts, **costs(watch, paths)}
 
 
 def _preset(args: Namespace) -> EditSettings:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import secrets
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ..masks import fit
@@ -75,6 +76,20 @@ def open_picture(path: str | Path) -> Opened:
             # the profile of another colour space went with it
             profile=profile if profile and profile[16:20] == b"RGB " else None,
         )
+
+
+def in_colours_of(opened: Opened, other: Opened) -> Tensor:
+    """The picture in the other's colour space. Without a profile of its own it is taken as it is."""
+    if opened.profile not in (None, other.profile):
+        with suppress(OSError, ImageCms.PyCMSError):  # a profile that cannot be read is ignored
+            own, wanted = (_profile(each.profile) for each in (opened, other))
+            image = to_pil(opened.picture)
+            return from_pil(ImageCms.profileToProfile(image, own, wanted, outputMode="RGB") or image)
+    return opened.picture
+
+
+def _profile(profile: bytes | None) -> Any:
+    return ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else ImageCms.createProfile("sRGB")
 
 
 def open_mask(path: str | Path) -> Tensor:

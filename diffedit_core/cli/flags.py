@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import fields, replace
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -12,10 +12,14 @@ from ..knobs import Knob, Settings
 Given = TypeVar("Given", bound=Settings)
 
 
-def add_flags(parser: ArgumentParser, defaults: Settings, title: str, prefix: str = "") -> None:
+def add_flags(
+    parser: ArgumentParser, defaults: Settings, title: str, prefix: str = "", without: Container[str] = ()
+) -> None:
     """A flag for each knob, and a group of them for each part. A flag that is not given leaves no trace."""
     group, hints = parser.add_argument_group(title), get_type_hints(type(defaults))
     for name, knob in defaults.knobs():
+        if name in without:
+            continue
         help_text = f"{knob.help} [{_shown(getattr(defaults, name))}]".replace("%", "%%")
         group.add_argument(f"--{flag_of(name, knob, prefix)}", help=help_text, default=None, **_kind(knob, hints[name]))
     for _, settings, title, prefix in _parts(defaults):

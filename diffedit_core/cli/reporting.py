@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,3 +60,13 @@ class Watch:
             if counted > self._counted:
                 self.evaluations[self._stage] = self.evaluations.get(self._stage, 0) + counted - self._counted
         self._since, self._counted = now, counted
+
+
+def costs(watch: Watch, paths: dict[str, Path]) -> dict[str, Any]:
+    """For the report: what the run took, and what it left behind."""
+    seconds = {stage: round(value, 3) for stage, value in watch.seconds.items()}
+    return {
+        "seconds": {**seconds, "total": round(sum(watch.seconds.values()), 3)},
+        "evaluations": {**watch.evaluations, "total": sum(watch.evaluations.values())},
+        "written": {name: str(path) for name, path in paths.items()},
+    }

@@ -32,6 +32,7 @@ NODES = (
     "DiffEdit_DepthModel",
     "DiffEdit_Focus",
     "DiffEdit_PasteBack",
+    "DiffEdit_KeepTheRest",
     "DiffEdit_Panels",
     "DiffEdit_DemoModel",
     "DiffEdit_DemoScene",
@@ -96,6 +97,9 @@ NARROW = {
 }
 """How wide the text is that a model reads, where no kind of CLIP is as wide."""
 
+SEEN = {"width": 80, "height": 64}
+"""The size at which a small model sees what it would see as a megapixel."""
+
 SAME = {models.SDXL_TURBO.name: models.SDXL.name}  # one small model, so that it is loaded once
 
 
@@ -114,7 +118,19 @@ def few(graph: Graph) -> Graph:
             less = with_node(
                 rewired(less, [number, 0], ["narrow", 0]), "narrow", "StandIn_Narrow", clip=[number, 0], width=width
             )
-    return less
+    return hurried(less)
+
+
+def hurried(graph: Graph) -> Graph:
+    """Where a picture would be brought to a megapixel, it is made small, and so is what a text refers to."""
+    for number in all_of(graph, "FluxKontextImageScale"):
+        scaled = {"upscale_method": "bicubic", "crop": "disabled", **SEEN}
+        graph[number] |= {"class_type": "ImageScale", "inputs": graph[number]["inputs"] | scaled}
+    for number in all_of(graph, "TextEncodeQwenImageEditPlus"):
+        if vae := graph[number]["inputs"].get("vae"):
+            graph = with_node(graph, "hurried", "StandIn_Hurry", vae=vae, **SEEN)
+            graph[number]["inputs"]["vae"] = ["hurried", 0]
+    return graph
 
 
 def rewired(graph: Graph, output: list, other: list) -> Graph:

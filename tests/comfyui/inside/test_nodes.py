@@ -19,6 +19,7 @@ import tiny
 import torch
 from conftest import pack
 
+keeping = pack("diffedit_core.keeping")
 kinds = pack("diffedit_core.kinds")
 masks = pack("diffedit_core.masks")
 toybox = pack("diffedit_core.toybox")
@@ -32,7 +33,7 @@ def node_list():
 
 NODES = {node.__name__: node for node in node_list()}
 IDS = ["DiffEditMask", "FastMask", "DDIMInvert", "MaskedDenoise", "MaskRefine", "Edit", "AverageTexts", "Focus"]
-IDS += ["PasteBack", "Panels", "DepthModel", "DemoModel", "DemoScene"]
+IDS += ["PasteBack", "KeepTheRest", "Panels", "DepthModel", "DemoModel", "DemoScene"]
 
 
 def schema(name):
@@ -117,6 +118,7 @@ KNOBS_OF = {
     "MaskedDenoise": {"": EDIT.decoding, "room": EDIT},
     "MaskRefine": {"": refine.Refinement()},
     "PasteBack": {"rim": EDIT, "room": replace(EDIT, room=0), "seam": EDIT},
+    "KeepTheRest": {"": keeping.KeepSettings()},
     "Focus": {"context": EDIT.focus, "area": EDIT.focus},
 }
 """Whose knobs a node shows, by widget; "" stands for every other knob of these settings."""

@@ -1,0 +1,255 @@
+"""Keep the rest: a picture that was edited anywhere, with everything that was not meant to change as it was.
+
+An edit model moves, zooms and tints what it was not asked to touch. So the edited picture is laid onto the original and
+brought to its colours, both by what did not change; what still differs was meant, and is pasted into the original.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from .batches import check_batch
+from .checks import check_finite
+from .clips import steadied
+from .comparing import Compared, compare
+from .compositing import paste, soften_inwards
+from .knobs import Settings, knob
+from .masks import cut
+from .matching import MATCHES, Colouring
+from .meant import at_full_size
+from .placing import Placement, Size, after, scale_of, shrunk, size_of, stretched, whole, without_bars
+from .registering import ALIGNMENTS, register
+from .seams import SEAMS, fit_seam
+from .shapes import around, grow, parts_touching
+
+LEAST_SIDE = 16
+"""Pixels: in a smaller picture nothing can be recognised."""
+
+RING = 64
+"""Pixels around what is pasted that are looked at for its seam."""
+
+ROWS = 256
+"""That are laid on at a time."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    meaning: str
+
+
+REFUSALS: Mapping[str, Choice] = {
+    "error": Choice("stops and says why"),
+    "edited": Choice("gives the edited picture, laid onto the original and in its colours, with nothing pasted"),
+}
+
+
+@dataclass(frozen=True)
+class KeepSettings(Settings):
+    """How the rest is kept."""
+
+    sensitivity: float = knob(
+        1.0, "How faint a change still counts as meant. Higher finds fainter ones.", low=0.1, high=10
+    )
+    alignment: str = knob("local", "How the edited picture may be moved onto the original.", names=ALIGNMENTS)
+    colour: str = knob("curve", "How the edited picture is brought to the original's colours.", names=MATCHES)
+    grow: int = knob(1, "Pixels to grow what was found by.", low=0, high=256)
+    rim: float = knob(1.0, "Pixels of the mask's inner edge over which to blend.", low=0, high=256, step=0.5)
+    seam: str = knob("none", "Fits what is pasted, in the original's colours, to what is around it.", names=SEAMS)
+    refused: str = knob("error", "What to do if the two pictures have too little in common.", names=REFUSALS)
+    clip: bool = knob(False, "The pictures are frames of a clip: what moves them is smoothed over time.", advanced=True)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found of one pair. Lengths are in pixels of the original."""
+
+    shift: tuple[float, float]  # right and down, of the picture's middle
+    zoom: float  # 1.02: things are 2 % larger in the edited picture, beyond the pictures' own sizes
+    rotation: float  # degrees, clockwise
+    bend: float  # the most that any place moves beyond that
+    tint: tuple[float, float, float]  # levels of 255 that the edited picture has too much of red, green and blue
+    changed: float  # share of the picture that was meant to change
+    common: float  # share of the picture that shows something, and the same in both
+    refusal: str | None  # one sentence on why the rest could not be kept; None where it was
+
+    def __str__(self) -> str:
+        x, y = self.shift
+        r, g, b = self.tint
+        said = f"shift {x:+.1f} {y:+.1f} px, zoom {self.zoom:.3f}, rotation {self.rotation:+.2f} degrees, "
+        said += f"tint {r:+.0f} {g:+.0f} {b:+.0f} levels, {100 * self.changed:.1f} % changed"
+        return said if self.refusal is None else f"{self.refusal} ({said})"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Pictures [B, H, W, 3] and masks [B, H, W] in 0..1, at the original's size."""
+
+    picture: Tensor  # the original with what was meant to change
+    mask: Tensor  # how much of the edited picture is in it: 0 where it is the original, bit for bit
+    aligned: Tensor  # the edited picture, laid onto the original and in its colours
+    report: tuple[Report, ...]  # of each pair
+    placements: tuple[Placement, ...]  # where each place of the original is in the edited picture
+
+
+def keep_rest(
+    original: Tensor,
+    edited: Tensor,
+    *,
+    mask: Tensor | None = None,
+    heatmap: Tensor | None = None,
+    how: KeepSettings = KeepSettings(),
+) -> Kept:
+    """The originals [B, H, W, 3] with what was meant to change in the edited pictures [B, h, w, 3], of any size.
+
+    Nothing changes outside a ``mask`` [B, H, W], where one is given. With a ``heatmap`` [B, h, w] only changes that
+    touch something hot count as meant. One of any serves all of the others.
+    """
+    count = _check(original, edited, mask, heatmap)
+    originals, pictures = (each.float().clamp(0, 1).cpu().numpy() for each in (original, edited))
+    masks = [None] * count if mask is None else list((mask > 0).expand(count, -1, -1).cpu().numpy())
+    pairs = [
+        _registered(originals[i % len(originals)], pictures[i % len(pictures)], masks[i], how) for i in range(count)
+    ]
+    pairs = _steadied(pairs) if how.clip else pairs
+    compared = [_compared(pair, how) for pair in pairs]
+    if how.clip:
+        shares = steadied(np.stack([each.colouring.shares for each in compared]))
+        compared = [
+            replace(each, colouring=replace(each.colouring, shares=own))
+            for each, own in zip(compared, shares, strict=True)
+        ]
+    hot = [None] * count if heatmap is None else list(_hot(heatmap, original).expand(count, -1, -1).cpu().numpy())
+    done = [_pasted(*each, how) for each in zip(pairs, compared, hot, strict=True)]
+    return Kept(
+        *(torch.cat(each).to(original.device) for each in zip(*(each[:3] for each in done), strict=True)),
+        report=tuple(each[3] for each in done),
+        placements=tuple(pair.whole for pair in pairs),
+    )
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An original [H, W, 3], the part of the edited picture that shows it, and where that lies."""
+
+    original: np.ndarray
+    edited: np.ndarray
+    still: np.ndarray | None  # bool [H, W]: what is known not to change
+    placement: Placement
+    corner: tuple[int, int]  # x and y of that part in the edited picture
+
+    @property
+    def whole(self) -> Placement:
+        return self.placement.moved(*self.corner)
+
+
+def _registered(original: np.ndarray, edited: np.ndarray, mask: np.ndarray | None, how: KeepSettings) -> Pair:
+    rows, columns = without_bars(edited) if without_bars(original) == whole(original) else whole(edited)
+    inner, still = np.ascontiguousarray(edited[rows, columns]), None if mask is None else ~mask
+    placement = register(original, inner, still, how.alignment)
+    return Pair(original, inner, still, placement, (columns.start, rows.start))
+
+
+def _steadied(pairs: Sequence[Pair]) -> list[Pair]:
+    """Frames of a clip, whose placements do not jump."""
+    matrices = steadied(np.stack([pair.placement.matrix for pair in pairs]))
+    return [
+        replace(pair, placement=replace(pair.placement, matrix=matrix))
+        for pair, matrix in zip(pairs, matrices, strict=True)
+    ]
+
+
+def _compared(pair: Pair, how: KeepSettings) -> Compared:
+    compared = compare(pair.original, pair.edited, pair.placement, pair.still, how.colour, how.sensitivity)
+    if compared.refusal and how.refused == "error":
+        raise ValueError(compared.refusal)
+    return compared
+
+
+def _pasted(
+    pair: Pair, compared: Compared, hot: np.ndarray | None, how: KeepSettings
+) -> tuple[Tensor, Tensor, Tensor, Report]:
+    """The picture, the mask, the edited picture laid on the original, and the report."""
+    original, size = pair.original, size_of(pair.original)
+    aligned = _aligned(pair.edited, pair.placement, compared.colouring, size)
+    laid_on = torch.from_numpy(aligned)[None]
+    if compared.refusal:
+        return laid_on, torch.ones(1, *size), laid_on, _report(pair, compared, 1.0)
+    found = at_full_size(compared.found, original, aligned)
+    if pair.still is not None:
+        found = np.where(pair.still, np.float32(0), found)
+    if hot is not None:
+        found = parts_touching(found > 0, hot).astype(np.float32)
+    covered = pair.placement.covers(size, size_of(pair.edited))
+    weight = soften_inwards(torch.from_numpy(grow(found, how.grow) * covered)[None], how.rim)
+    own = torch.from_numpy(original)[None]
+    return _in_place(own, laid_on, weight, how.seam), weight, laid_on, _report(pair, compared, float(found.mean()))
+
+
+def _in_place(original: Tensor, laid_on: Tensor, weight: Tensor, seam: str) -> Tensor:
+    """The pasted picture [1, H, W, 3]. Only around what is pasted there is anything to do."""
+    part = around(weight[0].numpy() > 0, RING)
+    result = original.clone()
+    if part is not None:
+        here = (slice(None), *part)
+        fitted = fit_seam(original[here], laid_on[here], weight[here], seam)
+        result[here] = paste(original[here], fitted, weight[here])
+    return result
+
+
+def _report(pair: Pair, compared: Compared, changed: float) -> Report:
+    size = size_of(pair.original)
+    moves = after(stretched(size_of(pair.edited), size), pair.placement.matrix)
+    (a, b, _), (c, d, _) = moves.tolist()
+    middle = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
+    right, down = (moves @ [*middle, 1] - middle).tolist()
+    red, green, blue = (255 * compared.tint).tolist()
+    return Report(
+        (right, down), scale_of(moves), float(np.rad2deg(np.arctan2(c - b, a + d))), pair.placement.most_bent,
+        (red, green, blue), changed, compared.common, compared.refusal,
+    )  # fmt: skip
+
+
+def _aligned(edited: np.ndarray, placement: Placement, colouring: Colouring, size: Size) -> np.ndarray:
+    """The edited picture laid onto the original and in its colours, some rows at a time."""
+    small = shrunk(edited, 1 / scale_of(placement.matrix))
+    own = Placement(after(stretched(size_of(edited), size_of(small)), placement.matrix), placement.bend)
+    result = np.empty((*size, 3), np.float32)
+    y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in size)
+    for start in range(0, size[0], ROWS):
+        rows = slice(start, start + ROWS)
+        lain = cv2.remap(small, *own.at(size, rows), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        result[rows] = colouring.rows(lain, x[None, :, None], y[rows, None, None])
+    return result
+
+
+def _hot(heatmap: Tensor, original: Tensor) -> Tensor:
+    """Where a heatmap [B, h, w] is hot in the original: bool [B, H, W]."""
+    return cut(heatmap, (original.shape[1], original.shape[2])) > 0.5
+
+
+def _check(original: Tensor, edited: Tensor, mask: Tensor | None, heatmap: Tensor | None) -> int:
+    """How many pairs there are."""
+    for name, picture in (("original", original), ("edited picture", edited)):
+        if picture.ndim != 4 or picture.shape[-1] != 3:
+            raise ValueError(f"the {name} is {list(picture.shape)}; give pictures [batch, height, width, 3]")
+        if min(picture.shape[1:3]) < LEAST_SIDE:
+            raise ValueError(
+                f"the {name} is {picture.shape[2]}x{picture.shape[1]}; it takes {LEAST_SIDE} pixels a side to "
+                "recognise anything"
+            )
+        check_finite(picture, f"the {name} contains")
+    if mask is not None and mask.shape[-2:] != original.shape[1:3]:
+        raise ValueError(
+            f"the mask is {mask.shape[-1]}x{mask.shape[-2]} but the original is {original.shape[2]}x"
+            f"{original.shape[1]}; draw the mask on the original"
+        )
+    counts = {"originals": len(original), "edited pictures": len(edited)}
+    counts |= {} if mask is None else {"masks": len(mask)}
+    counts |= {} if heatmap is None else {"heatmaps": len(heatmap)}
+    return check_batch(counts)
