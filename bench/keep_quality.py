@@ -68,8 +68,9 @@ def scores(kind: str, seed: int, ways: Sequence[str]) -> Iterator[Score]:
         done = kept(pictures_of([first]), pictures_of([second]))
         nothing = float("nan")
         yield Score(
-            OURS, kind, STRANGERS, len(first), done.refused,
-            *[nothing] * 6, False, False, 0, time.process_time() - began,
+            OURS, kind, STRANGERS, len(first), done.refused, misplaced=nothing, tint=nothing, inside=nothing,
+            outside=nothing, iou=nothing, iou_seen=nothing, shows=False, showed=False, differing=0,
+            seconds=time.process_time() - began,
         )  # fmt: skip
 
 

@@ -181,11 +181,11 @@ def _pasted(
     if compared.refusal:
         return laid_on, torch.ones(1, *size), laid_on, _report(pair, compared, 1.0)
     found = at_full_size(compared.found, original, aligned)
-    if pair.still is not None:
-        found = np.where(pair.still, np.float32(0), found)
     if hot is not None:
         found = parts_touching(found > 0, hot).astype(np.float32)
     covered = pair.placement.covers(size, size_of(pair.edited))
+    if pair.still is not None:
+        covered &= ~pair.still
     weight = soften_inwards(torch.from_numpy(grow(found, how.grow) * covered)[None], how.rim)
     own = torch.from_numpy(original)[None]
     return _in_place(own, laid_on, weight, how.seam), weight, laid_on, _report(pair, compared, float(found.mean()))
