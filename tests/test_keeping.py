@@ -155,7 +155,7 @@ def test_nothing_is_pasted_where_the_edited_picture_does_not_reach():
 
 def test_a_given_mask_is_never_left():
     drift = Drift((128, 128), shift=(1.5, 1.0))
-    made, original, edited = pair(drift, kind="both")
+    _, original, edited = pair(drift, kind="both")
     mask = torch.zeros(1, 128, 128)
     mask[:, :, :64] = 1
     done = keep_rest(original, edited, mask=mask)
