@@ -25,7 +25,7 @@ OURS, PLAIN, MATCHED = "Keep the Rest (ours)", "plain difference", "colour match
 WAYS = (OURS, PLAIN, MATCHED)
 
 STANDS_OUT = {PLAIN: 0.3, MATCHED: 0.3}
-"""A difference in a colour that masks made by hand take for a change: the best of six, 0.05 to 0.4, on the seeds for choosing."""
+"""What masks made by hand take for a change of a colour: of 0.05 to 0.4 the best, on the seeds for choosing."""
 
 
 @dataclass(frozen=True)
