@@ -12,17 +12,19 @@ DEVIATION = 1.5
 
 
 def steadied(values: np.ndarray) -> np.ndarray:
-    """Measurements [F, ...] of each frame, smoothed over time."""
+    """Measurements [F, ...] of each frame, smoothed over time. A steady motion stays as it is, to the ends."""
     middle = np.median(_windows(values, REACH), axis=1)
-    reach = int(3 * DEVIATION)
+    windows = _windows(middle, int(3 * DEVIATION))
+    reach = windows.shape[1] // 2
     weights = np.exp(-np.square(np.arange(-reach, reach + 1) / DEVIATION) / 2)
-    return np.einsum("fw...,w->f...", _windows(middle, reach), weights / weights.sum())
+    return np.einsum("fw...,w->f...", windows, weights / weights.sum())
 
 
 def _windows(values: np.ndarray, reach: int) -> np.ndarray:
-    """Of each frame those around it, [F, 2 * reach + 1, ...]; beyond the ends, the first and last are mirrored."""
+    """Of each frame those around it, [F, 2 * reach + 1, ...]; beyond the ends it goes on as it came."""
     count = len(values)
-    at = np.arange(count)[:, None] + np.arange(-reach, reach + 1)
-    last = max(count - 1, 1)
-    at = np.abs(at) % (2 * last)
-    return values[np.minimum(np.where(at > last, 2 * last - at, at), count - 1)]
+    reach = min(reach, count - 1)
+    before = 2 * values[:1] - values[reach:0:-1]
+    behind = 2 * values[-1:] - values[-2 : -2 - reach : -1]
+    extended = np.concatenate([before, values, behind])
+    return extended[np.arange(count)[:, None] + np.arange(2 * reach + 1)]

@@ -10,12 +10,15 @@ import numpy as np
 
 from .matching import Colouring, match_colours
 from .meant import meant
-from .placing import Placement, laid, size_of
+from .placing import Placement, Size, after, laid, scale_of, shrunk, size_of, stretched
 from .registering import FAINT, SAME, Level, agreement, explained, spread
 from .shapes import grow
 
 WORK = 640
 """Pixels of the longer side on which changes are looked for."""
+
+ROWS = 256
+"""That are laid on at a time."""
 
 NEAR = 0.15
 """A difference of colours that a tint may have made."""
@@ -104,3 +107,16 @@ def _common(own: np.ndarray, lain: np.ndarray, matched: np.ndarray, covered: np.
     off = np.square(cv2.GaussianBlur(matched, (0, 0), 1) - cv2.GaussianBlur(own, (0, 0), 1)).sum(-1)
     same = shown & (agreement(own, lain) > 0.8) & (off < (0.75 * SAME) ** 2)
     return float(same.mean()), float(shown.mean())
+
+
+def laid_in_colour(edited: np.ndarray, placement: Placement, colouring: Colouring, size: Size) -> np.ndarray:
+    """The edited picture laid onto the original and in its colours, some rows at a time."""
+    small = shrunk(edited, 1 / scale_of(placement.matrix))
+    own = Placement(after(stretched(size_of(edited), size_of(small)), placement.matrix), placement.bend)
+    result = np.empty((*size, 3), np.float32)
+    y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in size)
+    for start in range(0, size[0], ROWS):
+        rows = slice(start, start + ROWS)
+        lain = cv2.remap(small, *own.at(size, rows), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        result[rows] = colouring.rows(lain, x[None, :, None], y[rows, None, None])
+    return result

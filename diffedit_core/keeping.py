@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,13 +16,13 @@ from torch import Tensor
 from .batches import check_batch
 from .checks import check_finite
 from .clips import steadied
-from .comparing import Compared, compare
+from .comparing import Compared, compare, laid_in_colour
 from .compositing import paste, soften_inwards
 from .knobs import Settings, knob
 from .masks import cut
-from .matching import MATCHES, Colouring
+from .matching import MATCHES
 from .meant import at_full_size
-from .placing import Placement, Size, after, scale_of, shrunk, size_of, stretched, whole, without_bars
+from .placing import Placement, after, scale_of, size_of, stretched, whole, without_bars
 from .registering import ALIGNMENTS, register
 from .seams import SEAMS, fit_seam
 from .shapes import around, grow, parts_touching
@@ -33,9 +32,6 @@ LEAST_SIDE = 16
 
 RING = 64
 """Pixels around what is pasted that are looked at for its seam."""
-
-ROWS = 256
-"""That are laid on at a time."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +107,7 @@ def keep_rest(
     touch something hot count as meant. One of any serves all of the others.
     """
     count = _check(original, edited, mask, heatmap)
-    originals, pictures = (each.float().clamp(0, 1).cpu().numpy() for each in (original, edited))
+    originals, pictures = (_in_range(each).cpu().numpy() for each in (original, edited))
     masks = [None] * count if mask is None else list((mask > 0).expand(count, -1, -1).cpu().numpy())
     pairs = [
         _registered(originals[i % len(originals)], pictures[i % len(pictures)], masks[i], how) for i in range(count)
@@ -127,7 +123,7 @@ def keep_rest(
     hot = [None] * count if heatmap is None else list(_hot(heatmap, original).expand(count, -1, -1).cpu().numpy())
     done = [_pasted(*each, how) for each in zip(pairs, compared, hot, strict=True)]
     return Kept(
-        *(torch.cat(each).to(original.device) for each in zip(*(each[:3] for each in done), strict=True)),
+        *(_together(each).to(original.device) for each in zip(*(each[:3] for each in done), strict=True)),
         report=tuple(each[3] for each in done),
         placements=tuple(pair.whole for pair in pairs),
     )
@@ -150,7 +146,7 @@ class Pair:
 
 def _registered(original: np.ndarray, edited: np.ndarray, mask: np.ndarray | None, how: KeepSettings) -> Pair:
     rows, columns = without_bars(edited) if without_bars(original) == whole(original) else whole(edited)
-    inner, still = np.ascontiguousarray(edited[rows, columns]), None if mask is None else ~mask
+    inner, still = np.ascontiguousarray(edited[rows, columns]), None if mask is None or mask.all() else ~mask
     placement = register(original, inner, still, how.alignment)
     return Pair(original, inner, still, placement, (columns.start, rows.start))
 
@@ -176,16 +172,16 @@ def _pasted(
 ) -> tuple[Tensor, Tensor, Tensor, Report]:
     """The picture, the mask, the edited picture laid on the original, and the report."""
     original, size = pair.original, size_of(pair.original)
-    aligned = _aligned(pair.edited, pair.placement, compared.colouring, size)
+    aligned = laid_in_colour(pair.edited, pair.placement, compared.colouring, size)
     laid_on = torch.from_numpy(aligned)[None]
     if compared.refusal:
         return laid_on, torch.ones(1, *size), laid_on, _report(pair, compared, 1.0)
     found = at_full_size(compared.found, original, aligned)
-    if pair.still is not None:
-        found = np.where(pair.still, np.float32(0), found)
     if hot is not None:
         found = parts_touching(found > 0, hot).astype(np.float32)
     covered = pair.placement.covers(size, size_of(pair.edited))
+    if pair.still is not None:
+        covered &= ~pair.still
     weight = soften_inwards(torch.from_numpy(grow(found, how.grow) * covered)[None], how.rim)
     own = torch.from_numpy(original)[None]
     return _in_place(own, laid_on, weight, how.seam), weight, laid_on, _report(pair, compared, float(found.mean()))
@@ -215,17 +211,14 @@ def _report(pair: Pair, compared: Compared, changed: float) -> Report:
     )  # fmt: skip
 
 
-def _aligned(edited: np.ndarray, placement: Placement, colouring: Colouring, size: Size) -> np.ndarray:
-    """The edited picture laid onto the original and in its colours, some rows at a time."""
-    small = shrunk(edited, 1 / scale_of(placement.matrix))
-    own = Placement(after(stretched(size_of(edited), size_of(small)), placement.matrix), placement.bend)
-    result = np.empty((*size, 3), np.float32)
-    y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in size)
-    for start in range(0, size[0], ROWS):
-        rows = slice(start, start + ROWS)
-        lain = cv2.remap(small, *own.at(size, rows), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        result[rows] = colouring.rows(lain, x[None, :, None], y[rows, None, None])
-    return result
+def _in_range(picture: Tensor) -> Tensor:
+    """In 0..1, without a copy of what is."""
+    is_within = bool(picture.min() >= 0 and picture.max() <= 1)
+    return picture.float() if is_within else picture.float().clamp(0, 1)
+
+
+def _together(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def _hot(heatmap: Tensor, original: Tensor) -> Tensor:

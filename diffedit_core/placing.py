@@ -28,12 +28,12 @@ class Placement:
         """The x and y in the other picture of some rows of this one, whose height and width is ``size``."""
         height, width = size
         first, last, _ = rows.indices(height)
-        y, x = np.ogrid[first:last, :width]
+        y, x = (each.astype(np.float32) for each in np.ogrid[first:last, :width])
         if self.bend is not None:
             right, down = cv2.split(cv2.resize(self.bend, (width, height), interpolation=cv2.INTER_CUBIC)[rows])
             x, y = x + right, y + down
         (a, b, c), (d, e, f) = self.matrix.tolist()
-        return (a * x + (b * y + c)).astype(np.float32), (d * x + (e * y + f)).astype(np.float32)
+        return a * x + (b * y + c), d * x + (e * y + f)
 
     @property
     def most_bent(self) -> float:

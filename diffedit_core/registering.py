@@ -17,6 +17,7 @@ from .placing import Placement, after, laid, scale_of, shrunk, size_of, stretche
 from .searching import found_by_search, starts
 
 FIRST = 128
+SEARCHED = 512
 LEVELS = 128, 256, 640
 """Pixels of the longer side at which two pictures are laid on each other, the coarse first."""
 
@@ -112,12 +113,15 @@ def register(original: np.ndarray, edited: np.ndarray, still: np.ndarray | None,
 
 def _best(original: np.ndarray, edited: np.ndarray, still: np.ndarray | None) -> np.ndarray:
     """Of what the search finds, what fits best when it is refined."""
+    shrink = min(1.0, SEARCHED / max(*original.shape[:2], *edited.shape[:2]))  # by the same, as one may be cut from it
+    own, copy = shrunk(original, shrink), shrunk(edited, shrink)
     tried: list[tuple[float, np.ndarray]] = []
-    for start in found_by_search(original, edited):
-        level = Level.of(original, edited, start, FIRST)
+    for start in found_by_search(own, copy):
+        level = Level.of(own, copy, start, FIRST)
         matrix = refined(level, level.down(start), still, 4)
         tried.append((fit_of(level, matrix, still) - _far(level.up(matrix), level), level.up(matrix)))
-    return max(tried, key=lambda pair: pair[0])[1]
+    best = max(tried, key=lambda pair: pair[0])[1]
+    return after(stretched(size_of(copy), size_of(edited)), after(best, stretched(size_of(original), size_of(own))))
 
 
 def _far(matrix: np.ndarray, level: Level) -> float:
