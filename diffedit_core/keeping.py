@@ -26,6 +26,7 @@ from .placing import Placement, after, scale_of, size_of, stretched, whole, with
 from .registering import ALIGNMENTS, register
 from .seams import SEAMS, fit_seam
 from .shapes import around, grow, parts_touching
+from .warping import warped
 
 LEAST_SIDE = 16
 """Pixels: in a smaller picture nothing can be recognised."""
@@ -148,6 +149,8 @@ def _registered(original: np.ndarray, edited: np.ndarray, mask: np.ndarray | Non
     rows, columns = without_bars(edited) if without_bars(original) == whole(original) else whole(edited)
     inner, still = np.ascontiguousarray(edited[rows, columns]), None if mask is None or mask.all() else ~mask
     placement = register(original, inner, still, how.alignment)
+    if how.alignment == "local":
+        placement = warped(original, inner, placement, still)
     return Pair(original, inner, still, placement, (columns.start, rows.start))
 
 

@@ -139,7 +139,7 @@ def refined(level: Level, matrix: np.ndarray, still: np.ndarray | None, steps: i
     size = size_of(level.own)
     gone = np.zeros(6)
     for _ in range(steps):
-        lain, trust = _compared(level, matrix, still)
+        lain, trust = compared(level, Placement(matrix), still)
         step = _step(level.own, lain, trust, gone)
         gone += step
         matrix = after(matrix, _moved(step, size))
@@ -148,9 +148,9 @@ def refined(level: Level, matrix: np.ndarray, still: np.ndarray | None, steps: i
     return matrix
 
 
-def _compared(level: Level, matrix: np.ndarray, still: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def compared(level: Level, placement: Placement, still: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """The edited picture, laid on and in the original's colours, and how far each pixel can be trusted."""
-    size, placement = size_of(level.own), Placement(matrix)
+    size = size_of(level.own)
     lain = laid(level.copy, placement, size)
     covered = placement.covers(size, size_of(level.copy))
     if still is None:
@@ -194,7 +194,7 @@ def fit_of(level: Level, matrix: np.ndarray, still: np.ndarray | None) -> float:
     """How much of what the two pictures show is the same in both, from 0 to 1."""
     placement, size = Placement(matrix), size_of(level.own)
     covered = placement.covers(size, size_of(level.copy))
-    matched, _ = _compared(level, matrix, still)
+    matched, _ = compared(level, Placement(matrix), still)
     share = explained(level.own, laid(level.copy, placement, size), matched, covered)
     return share * float(covered.mean()) ** 0.25
 

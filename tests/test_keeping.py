@@ -153,6 +153,13 @@ def test_nothing_is_pasted_where_the_edited_picture_does_not_reach():
     assert not done.mask[0].numpy()[~covered].any()
 
 
+def test_a_mask_of_everything_says_nothing():
+    drift = Drift((128, 128), shift=(1.5, 1.0))
+    _, original, edited = pair(drift, kind="both")
+    plain, masked = keep_rest(original, edited), keep_rest(original, edited, mask=torch.ones(1, 128, 128))
+    assert torch.equal(masked.picture, plain.picture) and torch.equal(masked.mask, plain.mask)
+
+
 def test_a_given_mask_is_never_left():
     drift = Drift((128, 128), shift=(1.5, 1.0))
     _, original, edited = pair(drift, kind="both")
