@@ -17,7 +17,10 @@ from clips import clip_ltx, clip_wan
 from compared import clip_layers, inpainting, instruct, mask_only, strengths
 from drawing import NOTE, Graph, to_api, to_ui
 from edits import demo, diffedit, diffedit_sdxl, diffedit_sdxl_turbo, fast_diffedit, two_edits
-from families import (
+from guided import diffedit_canny, diffedit_depth
+from kept import keep_qwen_image_edit, keep_the_rest
+from made import make_and_change, make_clip_and_change
+from recent import (
     diffedit_flux,
     diffedit_flux2_klein,
     diffedit_krea2,
@@ -25,9 +28,6 @@ from families import (
     diffedit_sd35,
     diffedit_z_image,
 )
-from guided import diffedit_canny, diffedit_depth
-from kept import keep_qwen_image_edit, keep_the_rest
-from made import make_and_change, make_clip_and_change
 from shaded import shades
 from told import told_klein, told_kontext, told_qwen_image_edit
 from written import from_instruction
