@@ -116,3 +116,10 @@ def test_the_checks_can_fail():
 def test_the_fresh_interpreter_can_fail():
     assert "diffusers" in loaded_by("diffusers")
     assert "diffedit_core.hosts" in loaded_by("diffedit_core.hosts.diffusers")
+
+
+def test_no_two_modules_that_tests_import_by_their_plain_names_share_one():
+    """The tests of the graphs put the folder of the graphs' modules before their own."""
+    folders = ("tests", "tests/comfyui", "workflows")
+    names = [path.stem for folder in folders for path in (ROOT / folder).glob("*.py") if path.stem != "conftest"]
+    assert len(names) == len(set(names)), sorted(name for name in set(names) if names.count(name) > 1)
