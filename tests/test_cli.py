@@ -616,7 +616,6 @@ BAD = {
     "--steps: 0 is not from 1 to 1000": ["edit", "a.png", *TEXTS, "--steps", "0"],
     "--steps: 1001 is not from 1 to 1000": ["edit", "a.png", *TEXTS, "--steps", "1001"],
     "--steps: '2.5' is not a whole number": ["edit", "a.png", *TEXTS, "--steps", "2.5"],
-    "steps is 1000; this model's schedule": ["edit", "a.png", *TEXTS, "--steps", "1000"],
     "--mask-draws: 0 is not from 1 to 1000": ["edit", "a.png", *TEXTS, "--mask-draws", "0"],
     "--mask-draws: -1 is not from 1 to 1000": ["mask", "a.png", *TEXTS, "--mask-draws", "-1"],
     "--tries: 0 is not from 1 to 64": ["edit", "a.png", *TEXTS, "--tries", "0"],

@@ -71,7 +71,8 @@ def some_mask(height: int = 50, width: int = 70) -> torch.Tensor:
 
 
 def test_the_front_door_is_what_the_package_shows():
-    assert set(diffedit_core.__all__) == {"Edit", "EditSettings", "Edited", "MaskSettings", "edit", "find_mask"}
+    shown = {"Edit", "EditSettings", "Edited", "KeepSettings", "Kept", "MaskSettings", "edit", "find_mask", "keep_rest"}
+    assert set(diffedit_core.__all__) == shown
 
 
 def test_an_edit_keeps_the_size_and_every_pixel_outside_its_mask(host, picture):
