@@ -44,7 +44,6 @@ class Compared:
 
     colouring: Colouring
     found: np.ndarray  # [h, w] of 0 and 1: what was meant to change
-    rest: np.ndarray  # bool [h, w]: what did not, some way from it
     tint: np.ndarray  # [3]: what the edited picture has too much of, of 1
     common: float  # share of the picture that shows something, and the same in both
     shown: float  # share that shows something
@@ -86,7 +85,7 @@ def compare(
     found = meant(own, matched, rest, covered, sensitivity)
     rest = np.where(grow(found, APART) > 0, 0, every).astype(np.float32)
     tint = (lain - own)[rest > 0].mean(0) if rest.any() else np.zeros(3)
-    return Compared(colouring, found, rest > 0, tint, *_common(own, lain, matched, covered))
+    return Compared(colouring, found, tint, *_common(own, lain, matched, covered))
 
 
 def _likeliest(
