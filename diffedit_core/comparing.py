@@ -10,6 +10,7 @@ import numpy as np
 
 from .matching import Colouring, match_colours
 from .meant import meant
+from .outlines import CHANCE, shared
 from .placing import Placement, Size, after, laid, scale_of, shrunk, size_of, stretched
 from .registering import FAINT, SAME, Level, agreement, explained, spread
 from .shapes import grow
@@ -29,6 +30,9 @@ CHANGE = 2.0
 APART = 2
 """Pixels beside a change that may still show some of it."""
 
+LITTLE = 0.04
+"""Share of the picture that shows the same: with less, two pictures may have it in common by chance."""
+
 LEAST_COMMON = 0.01
 """Share of the picture that shows the same, of which two pictures with nothing in common have less."""
 
@@ -47,15 +51,25 @@ class Compared:
     tint: np.ndarray  # [3]: what the edited picture has too much of, of 1
     common: float  # share of the picture that shows something, and the same in both
     shown: float  # share that shows something
+    outline: float  # the longest that both have, as a share of the longer side
 
     @property
     def refusal(self) -> str | None:
         """Why the rest can't be kept, in one sentence."""
         changed = float(self.found.mean())
+        if self.outline > CHANCE:
+            return None
         if self.common < LEAST_COMMON and (self.shown > PLAIN or changed > 0.5):
             return "the two pictures have nothing in common; give an original and what was made from it"
         if changed > MOST_CHANGED:
             return "everything changed between the two pictures, so there is no rest to keep"
+        return None
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the rest may not be the same, in one sentence."""
+        if self.common < LITTLE and self.shown > PLAIN:
+            return "the two pictures have little in common; look whether one lies right on the other"
         return None
 
 
@@ -85,7 +99,8 @@ def compare(
     found = meant(own, matched, rest, covered, sensitivity)
     rest = np.where(grow(found, APART) > 0, 0, every).astype(np.float32)
     tint = (lain - own)[rest > 0].mean(0) if rest.any() else np.zeros(3)
-    return Compared(colouring, found, tint, *_common(own, lain, matched, covered))
+    common, shown = _common(own, lain, matched, covered)
+    return Compared(colouring, found, tint, common, shown, shared(own, lain, matched, covered).outline)
 
 
 def _likeliest(

@@ -22,11 +22,11 @@ from .knobs import Settings, knob
 from .masks import cut
 from .matching import MATCHES
 from .meant import at_full_size
-from .placing import Placement, after, scale_of, size_of, stretched, whole, without_bars
-from .registering import ALIGNMENTS, register
+from .pairing import Pair, registered, steadied_pairs
+from .placing import Placement, after, scale_of, size_of, stretched
+from .registering import ALIGNMENTS
 from .seams import SEAMS, fit_seam
 from .shapes import around, grow, parts_touching
-from .warping import warped
 
 LEAST_SIDE = 16
 """Pixels: in a smaller picture nothing can be recognised."""
@@ -74,13 +74,15 @@ class Report:
     changed: float  # share of the picture that was meant to change
     common: float  # share of the picture that shows something, and the same in both
     refusal: str | None  # one sentence on why the rest could not be kept; None where it was
+    doubt: str | None = None  # one sentence on what to look at; None where all is well
 
     def __str__(self) -> str:
         x, y = self.shift
         r, g, b = self.tint
         said = f"shift {x:+.1f} {y:+.1f} px, zoom {self.zoom:.3f}, rotation {self.rotation:+.2f} degrees, "
         said += f"tint {r:+.0f} {g:+.0f} {b:+.0f} levels, {100 * self.changed:.1f} % changed"
-        return said if self.refusal is None else f"{self.refusal} ({said})"
+        wrong = self.refusal or self.doubt
+        return said if wrong is None else f"{wrong} ({said})"
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,11 @@ def keep_rest(
     originals, pictures = (_in_range(each).cpu().numpy() for each in (original, edited))
     masks = [None] * count if mask is None else list((mask > 0).expand(count, -1, -1).cpu().numpy())
     pairs = [
-        _registered(originals[i % len(originals)], pictures[i % len(pictures)], masks[i], how) for i in range(count)
+        registered(originals[i % len(originals)], pictures[i % len(pictures)], masks[i], how.alignment)
+        for i in range(count)
     ]
-    pairs = _steadied(pairs) if how.clip else pairs
-    compared = [_compared(pair, how) for pair in pairs]
+    pairs = steadied_pairs(pairs) if how.clip else pairs
+    compared = [_compared(pair, how, f"pair {i}: " if count > 1 else "") for i, pair in enumerate(pairs, start=1)]
     if how.clip:
         shares = steadied(np.stack([each.colouring.shares for each in compared]))
         compared = [
@@ -130,43 +133,10 @@ def keep_rest(
     )
 
 
-@dataclass(frozen=True)
-class Pair:
-    """An original [H, W, 3], the part of the edited picture that shows it, and where that lies."""
-
-    original: np.ndarray
-    edited: np.ndarray
-    still: np.ndarray | None  # bool [H, W]: what is known not to change
-    placement: Placement
-    corner: tuple[int, int]  # x and y of that part in the edited picture
-
-    @property
-    def whole(self) -> Placement:
-        return self.placement.moved(*self.corner)
-
-
-def _registered(original: np.ndarray, edited: np.ndarray, mask: np.ndarray | None, how: KeepSettings) -> Pair:
-    rows, columns = without_bars(edited) if without_bars(original) == whole(original) else whole(edited)
-    inner, still = np.ascontiguousarray(edited[rows, columns]), None if mask is None or mask.all() else ~mask
-    placement = register(original, inner, still, how.alignment)
-    if how.alignment == "local":
-        placement = warped(original, inner, placement, still)
-    return Pair(original, inner, still, placement, (columns.start, rows.start))
-
-
-def _steadied(pairs: Sequence[Pair]) -> list[Pair]:
-    """Frames of a clip, whose placements do not jump."""
-    matrices = steadied(np.stack([pair.placement.matrix for pair in pairs]))
-    return [
-        replace(pair, placement=replace(pair.placement, matrix=matrix))
-        for pair, matrix in zip(pairs, matrices, strict=True)
-    ]
-
-
-def _compared(pair: Pair, how: KeepSettings) -> Compared:
+def _compared(pair: Pair, how: KeepSettings, which: str) -> Compared:
     compared = compare(pair.original, pair.edited, pair.placement, pair.still, how.colour, how.sensitivity)
     if compared.refusal and how.refused == "error":
-        raise ValueError(compared.refusal)
+        raise ValueError(which + compared.refusal)
     return compared
 
 
@@ -210,7 +180,7 @@ def _report(pair: Pair, compared: Compared, changed: float) -> Report:
     red, green, blue = (255 * compared.tint).tolist()
     return Report(
         (right, down), scale_of(moves), float(np.rad2deg(np.arctan2(c - b, a + d))), pair.placement.most_bent,
-        (red, green, blue), changed, compared.common, compared.refusal,
+        (red, green, blue), changed, compared.common, compared.refusal, None if compared.refusal else compared.doubt,
     )  # fmt: skip
 
 

@@ -17,6 +17,10 @@ LEAST_BAR, MOST_BAR = 0.015, 0.45
 """Share of a side that one bar may take."""
 
 
+MOST_OF_IT = 0.6
+"""Share of a line that differs from the bar beside it. Along a thing that stands there it does not."""
+
+
 @dataclass(frozen=True)
 class Placement:
     """From the pixels of one picture to those of another: an affine map, after a smooth warp where there is one."""
@@ -61,20 +65,20 @@ def without_bars(picture: np.ndarray) -> tuple[slice, slice]:
 
 
 def _between_bars(lines: np.ndarray) -> slice:
-    middle, uneven = lines.mean(1), lines.std(1).max(-1)  # of each line
-    first, last = (_bar(*ends) for ends in ((middle, uneven), (middle[::-1], uneven[::-1])))
+    first, last = (_bar(each) for each in (lines, lines[::-1]))
     return slice(first, len(lines) - last)
 
 
-def _bar(middle: np.ndarray, uneven: np.ndarray) -> int:
-    """How many lines at the start are a bar: even, alike, and then all at once something else."""
-    even = (uneven < EVEN) & (np.abs(middle - middle[0]).max(-1) < EVEN)
+def _bar(lines: np.ndarray) -> int:
+    """How many lines at the start are a bar: even, alike, and then all at once something else along most of it."""
+    middle = lines.mean(1)
+    even = (lines.std(1).max(-1) < EVEN) & (np.abs(middle - middle[0]).max(-1) < EVEN)
     count = len(even) if even.all() else int(even.argmin())
     if not LEAST_BAR * len(even) <= count <= MOST_BAR * len(even):
         return 0
     after_it = min(count + 2, len(even) - 1)
-    is_sudden = np.abs(middle[after_it] - middle[count - 2]).max() > 2 * EVEN
-    return count + 1 if is_sudden else 0  # the next line may hold some of it
+    differs = np.abs(lines[after_it] - middle[count - 2]).max(-1) > 2 * EVEN
+    return count + 1 if differs.mean() > MOST_OF_IT else 0  # the next line may hold some of it
 
 
 def size_of(picture: np.ndarray) -> Size:

@@ -13,8 +13,12 @@ import cv2
 import numpy as np
 
 from .matching import match_colours
+from .meant import AREA, meant
+from .outlines import CHANCE, outlines_apart, shared
 from .placing import Placement, after, laid, scale_of, shrunk, size_of, stretched
 from .searching import found_by_search, starts
+from .shapes import grow, without_hairs
+from .stepping import gone, moved, of_light, of_outlines, step
 
 FIRST = 128
 SEARCHED = 512
@@ -24,22 +28,21 @@ LEVELS = 128, 256, 640
 STEPS = 8
 """At each level, at most."""
 
+ROUGHLY = 4
+"""To see whether a map may be the right one: with all of the picture, and then without what changed."""
+
 STILL = 0.01
 """Pixels of a level: a smaller step is the last."""
 
 WINDOW = 9
 """Pixels a side, of a level, over which two pictures are compared."""
 
-LIKELY = np.array([0.03, 0.03, 0.03, 0.03, 0.02, 0.002])
-"""How far a map may be from what the search found: shift (of half a side), zoom, rotation, stretch and shear."""
+LIKELY = np.array([0.2, 0.2, 0.06, 0.04, 0.002, 0.002])
+"""How far a map may be from that of a picture which was only resized: shift (of half a side), zoom, rotation, stretch
+and shear."""
 
-ERROR = 0.04
-"""By which colours that are the same differ, when the pictures lie on each other."""
-
-INDEPENDENT = 9
-"""Pixels that err alike."""
-
-MOST_PIXELS = 20_000
+MULTIPLE = 16
+"""Pixels: models make sides of so many, and stretch what they make by as much."""
 
 ROUGH = 48 * 48
 """Pixels on which colours are matched on the way."""
@@ -49,6 +52,21 @@ SAME = 0.08
 
 FAR = 0.3
 """How much more of the picture must agree for it to have moved by its whole size."""
+
+WIDER = 3
+"""Pixels: what differs over less than twice this may be an edge that does not lie right yet."""
+
+LITTLE = 0.1
+"""Share of what two pictures show: if they have less in common, colours say little of how they lie."""
+
+MAY_BE = 2.0, 2.0, 1.0, 1.0, 0.5
+"""Pixels that the outlines of one thing may be apart, from step to step."""
+
+EDGES = 0.8
+"""How much less it means that colours agree where edges do not."""
+
+LONG = 0.4
+"""Of the longer side: an outline that is longer says no more."""
 
 FAINT = 0.02
 """Deviation, of 1, in a window that shows nothing."""
@@ -102,26 +120,54 @@ def register(original: np.ndarray, edited: np.ndarray, still: np.ndarray | None,
     """
     if how == "none":
         return Placement(stretched(size_of(original), size_of(edited)))
-    matrix = _best(original, edited, still)
+    matrix, start = _best(original, edited, still)
     for pixels in LEVELS:
         level = Level.of(original, edited, matrix, pixels)
-        matrix = level.up(refined(level, level.down(matrix), still))
+        rest = rest_of(level, level.down(matrix), still)
+        matrix = level.up(refined(level, level.down(matrix), level.down(start), rest))
         if max(original.shape[:2]) <= pixels:
             break
     return Placement(matrix)
 
 
-def _best(original: np.ndarray, edited: np.ndarray, still: np.ndarray | None) -> np.ndarray:
-    """Of what the search finds, what fits best when it is refined."""
+@dataclass(frozen=True)
+class Rest:
+    """What does not change."""
+
+    place: np.ndarray  # bool [h, w]
+    is_little: bool = False  # only things are left, if anything, and all around them is new
+
+
+def rest_of(level: Level, matrix: np.ndarray, still: np.ndarray | None) -> Rest:
+    """What is known to be ``still``, or else all that does not clearly differ."""
+    placement, size = Placement(matrix), size_of(level.own)
+    covered = placement.covers(size, size_of(level.copy))
+    if still is not None:
+        return Rest(covered & (cv2.resize(still.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) > 0))
+    lain, trust = compared(level, placement, covered)
+    found = without_hairs(meant(level.own, lain, trust, covered, 1.0), WIDER)
+    if found.mean() > AREA or explained(level.own, laid(level.copy, placement, size), lain, covered) < LITTLE:
+        return Rest(covered, True)
+    return Rest(covered & (grow(found, WINDOW // 2) == 0))
+
+
+def _best(original: np.ndarray, edited: np.ndarray, still: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Of what the search finds, what fits best when it is refined, and what it started from."""
     shrink = min(1.0, SEARCHED / max(*original.shape[:2], *edited.shape[:2]))  # by the same, as one may be cut from it
     own, copy = shrunk(original, shrink), shrunk(edited, shrink)
-    tried: list[tuple[float, np.ndarray]] = []
-    for start in found_by_search(own, copy):
-        level = Level.of(own, copy, start, FIRST)
-        matrix = refined(level, level.down(start), still, 4)
-        tried.append((fit_of(level, matrix, still) - _far(level.up(matrix), level), level.up(matrix)))
-    best = max(tried, key=lambda pair: pair[0])[1]
-    return after(stretched(size_of(copy), size_of(edited)), after(best, stretched(size_of(original), size_of(own))))
+    tried: list[tuple[float, np.ndarray, np.ndarray]] = []
+    for found, start in found_by_search(own, copy):
+        level = Level.of(own, copy, found, FIRST)
+        first = level.down(start)
+        everything = Rest(np.ones(size_of(level.own), bool))
+        matrix = refined(level, level.down(found), first, everything, ROUGHLY)
+        rest = rest_of(level, matrix, still)
+        matrix = refined(level, matrix, first, rest, ROUGHLY)
+        tried.append((fit_of(level, matrix, rest.place) - _far(level.up(matrix), level), level.up(matrix), start))
+    _, *best = max(tried, key=lambda each: each[0])
+    down, up = stretched(size_of(original), size_of(own)), stretched(size_of(copy), size_of(edited))
+    matrix, start = (after(up, after(each, down)) for each in best)
+    return matrix, start
 
 
 def _far(matrix: np.ndarray, level: Level) -> float:
@@ -134,78 +180,66 @@ def _far(matrix: np.ndarray, level: Level) -> float:
     )
 
 
-def refined(level: Level, matrix: np.ndarray, still: np.ndarray | None, steps: int = STEPS) -> np.ndarray:
-    """The map [2, 3] between the pictures of a level, from one that is nearly right."""
+def refined(level: Level, matrix: np.ndarray, start: np.ndarray, rest: Rest, steps: int = STEPS) -> np.ndarray:
+    """The map [2, 3] between the pictures of a level, from one that is nearly right.
+
+    What the pictures do not say of it is as in ``start``, the map of a picture that was only resized.
+    """
     size = size_of(level.own)
-    gone = np.zeros(6)
-    for _ in range(steps):
-        lain, trust = compared(level, Placement(matrix), still)
-        step = _step(level.own, lain, trust, gone)
-        gone += step
-        matrix = after(matrix, _moved(step, size))
-        if np.abs(step).max() * max(size) / 2 < STILL:
+    likely = LIKELY.copy()
+    if level.size != level.other:
+        likely[4] += MULTIPLE / 4 / min(level.other)
+    for i in range(steps):
+        placement = Placement(matrix)
+        if rest.is_little:
+            lain, covered = laid(level.copy, placement, size), placement.covers(size, size_of(level.copy))
+            clues = of_outlines(outlines_apart(level.own, lain, covered), MAY_BE[min(i, len(MAY_BE) - 1)])
+        else:
+            clues = of_light(level.own, *compared(level, placement, rest.place))
+        move = step(clues, gone(start, matrix, size), likely, size)
+        matrix = after(matrix, moved(move, size))
+        if np.abs(move).max() * max(size) / 2 < STILL:
             break
     return matrix
 
 
-def compared(level: Level, placement: Placement, still: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """The edited picture, laid on and in the original's colours, and how far each pixel can be trusted."""
+def compared(level: Level, placement: Placement, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The edited picture, laid on and in the original's colours, and how far each pixel can be trusted.
+
+    None is trusted outside of the ``rest``, bool [h, w].
+    """
     size = size_of(level.own)
     lain = laid(level.copy, placement, size)
     covered = placement.covers(size, size_of(level.copy))
-    if still is None:
-        trust = np.clip(2 * agreement(level.own, lain) - 0.8, 0, 1) * covered
-    else:
-        trust = cv2.resize(still.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA) * covered
+    trust = np.clip(2 * agreement(level.own, lain) - 0.8, 0, 1) * covered * rest
     colouring = match_colours(lain, level.own, np.maximum(trust, 0.02 * covered), "curve", ROUGH)
     return colouring(lain), trust
 
 
-def _step(own: np.ndarray, lain: np.ndarray, trust: np.ndarray, gone: np.ndarray) -> np.ndarray:
-    """By how much to move, [6]: what explains the difference best, with what is ``gone`` already no less likely."""
-    smooth, like = (cv2.GaussianBlur(each, (0, 0), 0.7) for each in (own, lain))
-    right, down = (cv2.Scharr(like + smooth, cv2.CV_32F, dx, 1 - dx, scale=1 / 64) for dx in (1, 0))
-    pull = trust * (right**2 + down**2).sum(-1)
-    at = np.flatnonzero(pull > 1e-6)
-    every = max(1, len(at) // MOST_PIXELS)
-    at = at[::every]
-    y, x = np.unravel_index(at, trust.shape)
-    half = max(trust.shape) / 2
-    u, v = ((x - (trust.shape[1] - 1) / 2) / half)[:, None], ((y - (trust.shape[0] - 1) / 2) / half)[:, None]
-    gx, gy = (each.reshape(-1, 3)[at] * half for each in (right, down))
-    basis = np.stack([gx, gy, u * gx + v * gy, u * gy - v * gx, u * gx - v * gy, v * gx + u * gy], -1).reshape(-1, 6)
-    off = (smooth - like).reshape(-1, 3)[at]
-    weight = trust.reshape(-1)[at] / (1 + np.square(off).sum(1) / ERROR**2) ** 2 / (ERROR**2 * INDEPENDENT)
-    weighed = basis * np.repeat(weight * every, 3)[:, None]
-    square = weighed.T @ basis + np.diag(1 / LIKELY**2)
-    return np.linalg.solve(square, weighed.T @ off.reshape(-1) - gone / LIKELY**2)
-
-
-def _moved(step: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The map [2, 3] of a step, about the middle of a picture."""
-    right, down, zoom, turn, stretch, shear = step
-    half, (x, y) = max(size) / 2, ((size[1] - 1) / 2, (size[0] - 1) / 2)
-    linear = np.array([[1 + zoom + stretch, shear - turn], [shear + turn, 1 + zoom - stretch]])
-    shift = np.array([right, down]) * half + np.array([x, y]) - linear @ [x, y]
-    return np.column_stack([linear, shift])
-
-
-def fit_of(level: Level, matrix: np.ndarray, still: np.ndarray | None) -> float:
-    """How much of what the two pictures show is the same in both, from 0 to 1."""
+def fit_of(level: Level, matrix: np.ndarray, rest: np.ndarray) -> float:
+    """How much of what the two pictures show is the same in both, and how long an outline they share."""
     placement, size = Placement(matrix), size_of(level.own)
-    covered = placement.covers(size, size_of(level.copy))
-    matched, _ = compared(level, Placement(matrix), still)
-    share = explained(level.own, laid(level.copy, placement, size), matched, covered)
-    return share * float(covered.mean()) ** 0.25
+    covered, lain = placement.covers(size, size_of(level.copy)), laid(level.copy, placement, size)
+    matched, _ = compared(level, placement, rest)
+    share = explained(level.own, lain, matched, covered, rest)
+    both = shared(level.own, lain, matched, covered)
+    share *= float(covered.mean()) ** 0.25 * (1 - EDGES + EDGES * both.edges)
+    return share + min(max(both.outline - CHANCE, 0), LONG)
 
 
-def explained(own: np.ndarray, lain: np.ndarray, matched: np.ndarray, where: np.ndarray) -> float:
-    """The share of what two pictures show that they have in common, from 0 to 1, by the second one in both colours."""
+def explained(
+    own: np.ndarray, lain: np.ndarray, matched: np.ndarray, where: np.ndarray, rest: np.ndarray | None = None
+) -> float:
+    """The share of what two pictures show that they have in common, from 0 to 1, by the second one in both colours.
+
+    What lies outside of the ``rest`` is not in common.
+    """
     shown = np.sqrt(np.maximum(np.maximum(spread(own, own), spread(lain, lain)), 0))
     off = np.square(cv2.GaussianBlur(matched, (0, 0), 1) - cv2.GaussianBlur(own, (0, 0), 1)).sum(-1)
     alike = np.where(shown < FAINT, 1, np.clip((agreement(own, lain) - 0.5) / 0.4, 0, 1))
     weight = (np.minimum(shown, 0.2) + 0.01) * where
-    return float((weight * alike * np.exp(-off / SAME**2)).sum() / max(weight.sum(), 1e-6))
+    alike = alike * np.exp(-off / SAME**2) * (1 if rest is None else rest)
+    return float((weight * alike).sum() / max(weight.sum(), 1e-6))
 
 
 def agreement(original: np.ndarray, lain: np.ndarray) -> np.ndarray:

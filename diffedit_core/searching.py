@@ -26,10 +26,10 @@ FAINT = 0.02
 """A slope of light, of 1 a pixel, that counts half."""
 
 
-def found_by_search(original: np.ndarray, edited: np.ndarray) -> list[np.ndarray]:
+def found_by_search(original: np.ndarray, edited: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """The likeliest maps [2, 3] from the original [H, W, 3] to the edited picture [h, w, 3], the best first.
 
-    At the end stand those of a picture that was only brought to another size.
+    Beside each stands that of a picture which was only brought to its size; at the end stand those themselves.
     """
     size, other = size_of(original), size_of(edited)
     small = shrunk(original, min(1.0, COARSE / max(size)))
@@ -38,20 +38,20 @@ def found_by_search(original: np.ndarray, edited: np.ndarray) -> list[np.ndarray
     canvas = np.zeros((side, side, 3), np.float32)
     canvas[: coarse[0], : coarse[1]] = small
     own = _spectra(canvas, np.pad(np.ones(coarse, np.uint8), ((0, side - coarse[0]), (0, side - coarse[1]))))
-    tried: list[tuple[float, np.ndarray]] = []
+    tried: list[tuple[float, np.ndarray, np.ndarray]] = []
     for start in starts(size, other):
         for zoom, angle in itertools.product(ZOOMS, ROTATIONS):
             matrix = after(after(start, _about_the_middle(size, zoom, angle)), stretched(coarse, size))
             score, (x, y) = _best_shift(own, edited, matrix, side)
             score *= 1 - 0.15 * abs(np.log(zoom)) - 0.1 * abs(angle)
             moved = np.array([[1, 0, x], [0, 1, y]])
-            tried.append((score, after(after(matrix, moved), stretched(size, coarse))))
-    tried.sort(key=lambda pair: -pair[0])
-    best: list[np.ndarray] = []
-    for _, matrix in tried:
-        if len(best) < MOST_FOUND and all(apart(matrix, each, size) > 0.03 * max(other) for each in best):
-            best.append(matrix)
-    return [*best, *starts(size, other)]
+            tried.append((score, after(after(matrix, moved), stretched(size, coarse)), start))
+    tried.sort(key=lambda each: -each[0])
+    best: list[tuple[np.ndarray, np.ndarray]] = []
+    for _, matrix, start in tried:
+        if len(best) < MOST_FOUND and all(apart(matrix, each, size) > 0.03 * max(other) for each, _ in best):
+            best.append((matrix, start))
+    return [*best, *((start, start) for start in starts(size, other))]
 
 
 def starts(size: Size, other: Size) -> Iterator[np.ndarray]:

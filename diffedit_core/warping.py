@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from .placing import Placement, laid, size_of
-from .registering import FAINT, Level, compared, spread
+from .registering import FAINT, Level, compared, rest_of, spread
 
 GRID = 12
 """Cells a side of the warp."""
@@ -40,26 +40,27 @@ WORK = 640
 def warped(original: np.ndarray, edited: np.ndarray, placement: Placement, still: np.ndarray | None) -> Placement:
     """A placement of an edited picture on the original [H, W, 3], with a smooth warp where its map is not enough."""
     level = Level.of(original, edited, placement.matrix, WORK)
-    bend = warp(level, level.down(placement.matrix), still)
+    matrix = level.down(placement.matrix)
+    bend = warp(level, matrix, rest_of(level, matrix, still).place)
     return placement if bend is None else Placement(placement.matrix, bend * level.size[1] / level.own.shape[1])
 
 
-def warp(level: Level, matrix: np.ndarray, still: np.ndarray | None) -> np.ndarray | None:
+def warp(level: Level, matrix: np.ndarray, rest: np.ndarray) -> np.ndarray | None:
     """Pixels right and down to go before the map, on a coarse grid over the picture: [GRID, GRID, 2], in pixels of the
     level. None where the map is enough.
     """
     bend = np.zeros((GRID, GRID, 2), np.float32)
     for _ in range(ROUNDS):
-        more = _more(level, Placement(matrix, bend), still)
+        more = _more(level, Placement(matrix, bend), rest)
         if more is None:
             break
         bend = bend + more
     return bend if np.hypot(*bend.transpose(2, 0, 1)).max() > LEAST else None
 
 
-def _more(level: Level, placement: Placement, still: np.ndarray | None) -> np.ndarray | None:
+def _more(level: Level, placement: Placement, rest: np.ndarray) -> np.ndarray | None:
     """How much further to go. None where a warp taken from half of the picture does not fit the other half better."""
-    lain, trust = compared(level, placement, still)
+    lain, trust = compared(level, placement, rest)
     motion, sure = _motion(level.own, lain, trust)
     y, x = np.indices(sure.shape) // BLOCK
     half = (x + y) % 2 == 0

@@ -10,9 +10,10 @@ from diffedit_core import KeepSettings, keep_rest
 from diffedit_core.clips import steadied
 from diffedit_core.masks import iou
 from diffedit_core.matching import match_colours
+from diffedit_core.pairing import steadied_bends
 from diffedit_core.pictures import from_bytes
 from diffedit_core.placing import Placement, after, apart, stretched, without_bars
-from diffedit_core.registering import Level, refined
+from diffedit_core.registering import Level, refined, rest_of
 from diffedit_core.toybox import KINDS, task
 from diffedit_core.toybox.drifting import DRIFTS, Drift, draw_drift, draw_names, drifted
 from diffedit_core.toybox.scenes import Frame
@@ -101,6 +102,13 @@ def test_bars_are_seen_and_bands_of_a_picture_are_not():
     assert (rows.start, rows.stop) == (0, 128)
     assert columns.start in (24, 25) and columns.stop in (151, 152)
     assert without_bars(original[0].numpy()) == (slice(0, 128), slice(0, 128))
+
+
+def test_a_plain_ground_above_a_thing_is_no_bar():
+    picture = np.full((128, 128, 3), 0.5, np.float32) + np.linspace(0, 0.1, 128, dtype=np.float32)[:, None, None]
+    assert without_bars(picture) == (slice(0, 128), slice(0, 128))
+    picture[40:80, 50:90] = (0.9, 0.1, 0.1)
+    assert without_bars(picture) == (slice(0, 128), slice(0, 128))
 
 
 def test_frames_that_do_not_move_stay_and_one_that_jumps_is_brought_back():
@@ -220,13 +228,51 @@ def test_a_clip_moves_smoothly():
     np.testing.assert_allclose(moves[2:-2], [0.3 * i for i in range(2, 5)], atol=0.15)
 
 
+def test_a_refusal_says_which_pair_it_is_of():
+    made = task(SEED, "colour")
+    originals = torch.cat(pictures(made.image, task(SEED + 9, "colour").image))
+    edited = torch.cat(pictures(made.edited, np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)))
+    with pytest.raises(ValueError, match=r"^pair 2: "):
+        keep_rest(originals, edited)
+
+
+def test_the_warp_of_a_clip_is_steady():
+    y, x = np.mgrid[:12, :12].astype(np.float32)
+    bends = [np.stack([np.sin(x + 0.1 * i), y / 9], -1).astype(np.float32) for i in range(7)]
+    placements = [Placement(np.eye(2, 3), None if i == 3 else bend) for i, bend in enumerate(bends)]
+    done = steadied_bends(placements)
+    assert np.abs(done[3] - bends[3]).max() < 0.1  # the frame where none was found has what its neighbours have
+    assert steadied_bends([Placement(np.eye(2, 3))] * 3) == [None] * 3
+
+
+@pytest.mark.parametrize("seed", [SEED, SEED + 1, SEED + 3])
+def test_a_thing_on_a_new_ground_is_laid_on_itself(seed):
+    """Where things are all that is left of a picture."""
+    drift = Drift((128, 128), shift=(3.0, 2.0), rotation=1.0)
+    _, original, edited = pair(drift, seed, "ground")
+    done = keep_rest(original, edited, how=KeepSettings(refused="edited"))
+    assert off(done.placements[0], drift) < 2.5
+
+
 def test_a_step_from_the_truth_stays_there():
-    """Even where one thing is all that is left of a picture."""
     drift = Drift((128, 128), shift=(3.0, 2.0))
-    _, original, edited = pair(drift, kind="ground")
-    level = Level.of(original[0].numpy(), edited[0].numpy(), drift.matrix[:2], 128)
-    found = level.up(refined(level, level.down(drift.matrix[:2]), None))
-    assert off(Placement(found), drift) < 3
+    for kind in ("ground", "object"):
+        _, original, edited = pair(drift, kind=kind)
+        level = Level.of(original[0].numpy(), edited[0].numpy(), drift.matrix[:2], 128)
+        truth = level.down(drift.matrix[:2])
+        found = level.up(refined(level, truth, level.down(np.eye(2, 3)), rest_of(level, truth, None)))
+        assert off(Placement(found), drift) < 1
+
+
+def test_a_thing_that_another_one_takes_the_place_of_moves_nothing():
+    """On a plain ground there is nothing else to hold on to."""
+    y, x = np.mgrid[:128, :128]
+    ground = np.stack([0.5 + x / 2000, 0.6 + y / 2000, 0.5 - x / 3000], -1).astype(np.float32)
+    original, edited = ground.copy(), ground.copy()
+    original[40:70, 40:80] = (0.9, 0.8, 0.1)
+    edited[np.hypot(x - 64, y - 58) < 20] = (0.1, 0.2, 0.8)
+    done = keep_rest(*(torch.from_numpy(each)[None] for each in (original, edited)))
+    assert np.hypot(*done.report[0].shift) < 0.3 and abs(done.report[0].zoom - 1) < 0.01
 
 
 def test_settings_that_cannot_be_are_refused():

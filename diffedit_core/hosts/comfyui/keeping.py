@@ -36,7 +36,9 @@ class Kept:
     def in_short(self) -> list[str]:
         """For the node itself, where there is little room: what could not be kept comes first."""
         lines = _numbered([_short(each) for each in self.reports])
-        first = sorted(range(len(lines)), key=lambda i: self.reports[i].refusal is None)
+        first = sorted(
+            range(len(lines)), key=lambda i: self.reports[i].refusal is None and self.reports[i].doubt is None
+        )
         more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
         return [*([] if self.may_change else [NO_ROOM]), *(lines[i] for i in first[:SHOWN]), *more]
 
@@ -79,7 +81,8 @@ def _numbered(lines: Sequence[str]) -> list[str]:
 def _short(report: Report) -> str:
     (x, y), (r, g, b) = (map(_signed, each) for each in (report.shift, report.tint))
     moved = f"{x} {y} px, zoom {report.zoom:.3f}, turn {_signed(report.rotation)}°"
-    return report.refusal or f"{100 * report.changed:.1f} % changed; undone: {moved}, tint {r} {g} {b}"
+    wrong = report.refusal or report.doubt
+    return wrong or f"{100 * report.changed:.1f} % changed; undone: {moved}, tint {r} {g} {b}"
 
 
 def _signed(value: float) -> str:
