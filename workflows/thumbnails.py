@@ -7,6 +7,7 @@ the outlines, the mask and the edit, as the demo graph makes them.
 
 from __future__ import annotations
 
+import glob
 import json
 import sys
 from collections.abc import Callable
@@ -251,7 +252,8 @@ def main(address: str = "http://127.0.0.1:8188", *names: str) -> None:
     for name, graph in graphs().items():
         if name in names or not names:
             four = OWN[name](name, address) if name in OWN else whole_edit(demo_graph(name), address)
-            square(four).save(HERE / f"{graph.title}.jpg", quality=88)
+            for path in HERE.glob(f"{glob.escape(graph.title)}.*json"):  # the graph, and it as an app
+                square(four).save(path.with_suffix(".jpg"), quality=88)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ import models  # noqa: E402
 
 DESCRIBED = build.graphs()
 NAMES = tuple(DESCRIBED)
-TITLES = {name: graph.title for name, graph in DESCRIBED.items()}
+APPS = build.apps()  # which only the page shows
+TITLES = {name: graph.title for name, graph in (DESCRIBED | APPS).items()}
 NODES = (
     "DiffEdit_DiffEditMask",
     "DiffEdit_FastMask",
