@@ -18,7 +18,7 @@ SAID = {
     "source": "What is there",
     "target": "What should be there instead",
 }
-BOTH = "Before and after: move the mouse here"
+BOTH = "Before and after: move the mouse"
 
 
 def demo_app() -> Graph:

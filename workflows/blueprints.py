@@ -7,10 +7,9 @@ from typing import Any
 from drawing import Fold, Graph
 from edits import diffedit
 from models import SD15
-from parts import PICTURE, begin, find, refine
+from outlined import found_whole
+from parts import PICTURE, begin
 from shortened import found_in_one, turned
-
-from diffedit_core.settings import EditSettings
 
 KEEP = "Keep the rest of an edit"
 KEEPS = (
@@ -31,11 +30,7 @@ def change() -> Graph:
 def find_mask() -> Graph:
     graph = Graph("blueprint_find", "", "")
     start = begin(graph, SD15, "any.")
-    found = find(graph, "DiffEdit_DiffEditMask", start, negative=start.negative)
-    how = EditSettings().mask
-    knobs = {"rule": how.cut.rule, "edge_snap": how.refinement.edge_snap, "way_back": start.seen.node["way back"]}
-    cut = refine(graph, 3, found["heatmap"], start.picture, title="Cut and refine the mask", **knobs)
-    return found_in_one(graph, start, found, cut, [])
+    return found_in_one(graph, start, *found_whole(graph, start), [])
 
 
 def keep() -> Graph:

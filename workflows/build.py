@@ -24,6 +24,7 @@ from edits import demo, diffedit, diffedit_sdxl, diffedit_sdxl_turbo, fast_diffe
 from guided import diffedit_canny, diffedit_depth
 from kept import keep_qwen_image_edit, keep_the_rest
 from made import make_and_change, make_clip_and_change
+from outlined import outlined
 from recent import (
     diffedit_flux,
     diffedit_flux2_klein,
@@ -44,7 +45,7 @@ GRAPHS = (
     *(keep_the_rest, keep_qwen_image_edit),
     *(told_qwen_image_edit, told_kontext, told_klein, clip_wan, clip_ltx),
     *(diffedit_canny, diffedit_depth, two_edits, shades),
-    *(mask_only, strengths, clip_layers, inpainting, instruct),
+    *(mask_only, outlined, strengths, clip_layers, inpainting, instruct),
     *(fast_diffedit, make_and_change, make_clip_and_change, from_instruction),
 )
 

@@ -43,7 +43,7 @@ def demo() -> Graph:
     start = look(graph, model["model"], model["clip"], model["vae"], scene["picture"], said)
     place = mask(graph, start)
     decoded, pasted, *shown = finish(graph, start, edit(graph, start, place), place, caption=scene["target"])
-    truth = graph.add("PreviewImage", 5, title="What it should look like", height=230, images=scene["truth"])
+    truth = graph.add("PreviewImage", 6, title="What it should look like", height=230, images=scene["truth"])
     return in_one(end(graph, [decoded, pasted]), start, pasted, [*shown, truth])
 
 

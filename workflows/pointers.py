@@ -26,3 +26,12 @@ APP = """The page of fields shows this graph's two texts, its pictures and its r
 top left, go from one to the other.
 
 Needs ComfyUI {} or later."""
+
+OUTLINING = """**Boxes and Points** shows SAM3 where to look: a box around each part of the mask, and points well \
+inside it and clearly outside. SAM3 finds the edge.
+
+- it takes in too much: connect **inside** and **outside** to its coordinates instead of the boxes
+- a part is missing: connect both; it joins what it finds
+- it is the wrong thing: correct the mask first, in the node on the left
+
+Use the outline wherever a mask goes: in Masked Denoise, or in any inpainting node."""

@@ -8,7 +8,7 @@ import pointers
 from drawing import NOTE, Fold, Graph, Node, Socket, Widget
 from parts import Start
 
-CHANGE, FIND = "Change this, keep the rest", "Find where two texts differ"
+CHANGE, FIND = "Edit one thing, keep the rest", "Mask where two texts differ"
 CHANGES = (
     "Say what is there and what should be there instead. It finds the place, changes it, and keeps every other pixel. "
     "The settings inside suit most checkpoints. A distilled model or one with guidance of its own wants others: take "

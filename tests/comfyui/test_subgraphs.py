@@ -31,7 +31,7 @@ def path(request: pytest.FixtureRequest) -> Any:
 
 
 def test_there_are_the_three_and_nothing_else_lies_beside_them() -> None:
-    names = ["Change this, keep the rest", "Find where two texts differ", "Keep the rest of an edit"]
+    names = ["Edit one thing, keep the rest", "Keep the rest of an edit", "Mask where two texts differ"]
     assert [path.name for path in FILES] == [f"{name}.json" for name in names]
 
 
@@ -47,12 +47,14 @@ def test_it_is_called_as_its_file_and_says_what_it_does(path: Any) -> None:
     graph = blueprint(path)
     inner = graph["definitions"]["subgraphs"][0]
     assert path.stem == graph["nodes"][0]["title"] == inner["name"]
-    assert re.fullmatch(r"[A-Z][A-Za-z ,]+", path.stem)
+    assert re.fullmatch(r"[A-Z][a-z ,]+", path.stem)
     assert graph["extra"]["BlueprintDescription"] == inner["description"] and inner["description"].endswith(".")
     assert inner["category"] == "DiffEdit" and len(graph["extra"]["BlueprintSearchAliases"]) >= 3
 
 
 def test_an_edit_is_found_by_the_words_of_people() -> None:
+    """The page of 0.33 searches a blueprint's name alone, and not far into it."""
+    assert ["edit" in path.stem.lower() for path in FILES] == [True, True, False] and "Mask" in FILES[2].stem
     assert set(BY_PEOPLE) <= set(blueprint(FILES[0])["extra"]["BlueprintSearchAliases"])
 
 
