@@ -50,6 +50,7 @@ def test_sam3_follows_the_boxes_and_the_points(server: Server, installation: Ins
         pytest.skip(f"there is no SAM3 before ComfyUI {since}")
     graph = drawn_on(few(api("outlined")), SIZE)
     (outline,), detect = titled(graph, "The outline"), the(graph, DETECT)
+    graph[detect]["inputs"] |= {"refine_iterations": 1}
     (boxed,) = pictures_of(server, graph, [outline, 0])
     assert boxed.shape == (*SIZE[::-1], 3) and set(np.unique(boxed)) <= {0, 255}
     graph[the(graph, POINTED)]["inputs"]["margin"] = 20

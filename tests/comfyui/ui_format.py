@@ -106,7 +106,7 @@ def _read(
             full = prefix + name
             if kind == "IMAGECOMPARE":
                 inputs[full] = {"__value__": ["", ""]}  # as the page sends a list: it shows something there
-            if kind in WIDGETS or isinstance(kind, list):
+            if (kind in WIDGETS or isinstance(kind, list)) and not options.get("forceInput"):
                 inputs[full] = _value(full, kind, options, rest)
             if full in linked:
                 inputs[full] = linked[full]

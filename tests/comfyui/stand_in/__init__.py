@@ -74,9 +74,10 @@ class Outliner:
         inner = config.get_model({}, device=cpu)
         generator = torch.Generator().manual_seed(0)
         with torch.no_grad():
-            for weight in inner.diffusion_model.parameters():
-                scale = 1 / max(1, weight[0].numel()) ** 0.5 if weight.ndim > 1 else 0.1
-                weight.copy_(torch.randn(weight.shape, generator=generator) * scale)
+            for name, weight in inner.diffusion_model.named_parameters():
+                scale = 2 / max(1, weight[0].numel()) ** 0.5 if weight.ndim > 1 else 0.1  # so that prompts matter
+                norm = weight.ndim == 1 and "norm" in name and name.endswith("weight")
+                weight.copy_(torch.randn(weight.shape, generator=generator) * scale + norm)
         return model_patcher.ModelPatcher(inner.eval(), load_device=cpu, offload_device=cpu), None, None
 
 
