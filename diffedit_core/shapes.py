@@ -5,7 +5,7 @@ Needs OpenCV.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -94,6 +94,12 @@ def boxes_of_parts(mask: np.ndarray, least: float) -> list[tuple[int, int, int, 
     parts = stats[1:].tolist()
     most = max((area for *_, area in parts), default=0)
     return [(top, left, top + high, left + wide) for left, top, wide, high, area in parts if area >= least * most]
+
+
+def separate_parts(mask: np.ndarray, least: float) -> Iterator[np.ndarray]:
+    """The separate parts of a mask, bool [H, W], that have this share of the largest one: each on its own."""
+    labels, areas = _parts(mask)
+    return (labels == i for i, area in enumerate(areas, start=1) if area >= least * areas.max())
 
 
 def fill_holes(mask: np.ndarray, up_to: float) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .boxes_and_points import BoxesAndPoints
 from .ddim_invert import DDIMInvert
 from .demo import DemoModel, DemoScene
 from .depth_model import DepthModel
@@ -21,7 +22,7 @@ from .texts import AverageTexts
 class DiffEditExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         method = [DiffEditMask, FastMask, DDIMInvert, MaskedDenoise, MaskRefine]
-        helping = [AverageTexts, Focus, PasteBack, KeepTheRest, Panels, DepthModel]
+        helping = [AverageTexts, Focus, PasteBack, KeepTheRest, BoxesAndPoints, Panels, DepthModel]
         return [*method, Edit, *helping, DemoModel, DemoScene]
 
 

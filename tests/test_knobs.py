@@ -18,6 +18,7 @@ from diffedit_core.keeping import KeepSettings
 from diffedit_core.kinds import KINDS
 from diffedit_core.knobs import Knob, Settings
 from diffedit_core.masks import RULES
+from diffedit_core.pointing import PointSettings
 from diffedit_core.refine import Refinement
 from diffedit_core.settings import (
     BALANCED,
@@ -42,6 +43,7 @@ CLASSES = (
     DecodingSettings,
     EditSettings,
     KeepSettings,
+    PointSettings,
     Memory,
 )
 KNOBS = {f"{cls.__name__}.{name}": (cls, name, knob) for cls in CLASSES for name, knob in cls.knobs()}

@@ -7,6 +7,8 @@ from typing import Any
 
 DYNAMIC = "COMFY_DYNAMICCOMBO_V3"
 """A menu whose choice brings further inputs."""
+SHOWS = "IMAGECOMPARE"
+"""What is no input at all: the page shows something there, and stores nothing."""
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", DYNAMIC)
 
 
@@ -27,6 +29,8 @@ def inputs_of(kind: str, values: dict[str, Any], object_info: dict[str, Any]) ->
 def _declared(groups: dict[str, Any], values: dict[str, Any], prefix: str = "") -> list[Input]:
     found = []
     for name, spec in (groups.get("required", {}) | groups.get("optional", {})).items():
+        if spec[0] == SHOWS:
+            continue
         found.append(_input(prefix + name, spec))
         if spec[0] == DYNAMIC:
             choice = values.get(prefix + name, found[-1].default)

@@ -1,4 +1,4 @@
-"""A graph described once, written in both of ComfyUI's formats: the UI's (version 0.4) and the API's.
+"""A graph described once, and written in ComfyUI's API format; ``canvas`` writes it in the UI's.
 
 What a node's inputs are called, which of them are widgets and what their defaults are is asked of a running ComfyUI,
 so that nothing about a node is kept twice.
@@ -6,18 +6,18 @@ so that nothing about a node is kept twice.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from declared import Input, inputs_of
+from declared import inputs_of
 
-COLUMN, GAP, LINE, WIDGET = 360, 50, 20, 25
-"""Pixels: a column's pitch, the air between nodes, and the heights of a socket and of a widget."""
+COLUMN, GAP = 360, 50
+"""Pixels: a column's pitch, and the air between nodes."""
 NOTE = "MarkdownNote"
-CORE_VERSION = "0.3.64"
 
 
-@dataclass
+@dataclass(eq=False)
 class Node:
     kind: str
     column: int
@@ -40,6 +40,38 @@ class Socket:
     output: str
 
 
+Widget = tuple[Node, str]
+
+
+Field = tuple["Node | Fold", str, str]
+"""A widget of a node, and what the page says about it."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What an app shows of a graph: widgets, with a word on each, and the node whose pictures are the result."""
+
+    inputs: list[Field]
+    result: Node
+
+
+@dataclass
+class Fold:
+    """A graph's nodes that are shown as one, and on a page of their own: all but those outside."""
+
+    name: str
+    description: str
+    outside: list[Node]
+    sockets: dict[str, Socket]  # what comes in, by the name of the input
+    widgets: dict[str, list[Widget]]  # what can be turned without opening it; some turn several
+    outputs: dict[str, Socket]
+    aliases: tuple[str, ...] = ()  # words by which it is searched
+    column: int = 1
+    height: int = 120  # beyond sockets and widgets: its texts
+    pos: tuple[int, int] = (0, 0)
+    size: tuple[int, int] = (0, 0)
+
+
 @dataclass
 class Graph:
     name: str  # of the API file: easy to type
@@ -48,6 +80,8 @@ class Graph:
     since: str = ""  # the first ComfyUI that has all of its nodes, where the oldest that we support has not
     nodes: list[Node] = field(default_factory=list)
     groups: list[tuple[str, str, list[Node]]] = field(default_factory=list)
+    fold: Fold | None = None
+    page: Page | None = None
 
     def add(
         self,
@@ -73,6 +107,17 @@ class Graph:
         self.groups.append((title, colour, nodes))
 
 
+def folded(graph: Graph) -> Fold:
+    if graph.fold is None:
+        raise ValueError(f"nothing is folded in {graph.name}")
+    return graph.fold
+
+
+def numbers(version: str) -> list[int]:
+    """Versions in the order of these; none comes first."""
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
 def to_api(graph: Graph, object_info: dict[str, Any]) -> dict[str, Any]:
     """{id: {inputs, class_type, _meta}}, with every widget's value."""
     return {
@@ -95,130 +140,11 @@ def _api_inputs(node: Node, object_info: dict[str, Any]) -> dict[str, Any]:
     for each in declared:
         value = node.inputs.get(each.name, each.default if each.is_widget else None)
         if isinstance(value, Socket):
-            values[each.name] = [str(value.node.id), _slot(value, object_info)]
+            values[each.name] = [str(value.node.id), slot_of(value, object_info)]
         elif value is not None:
             values[each.name] = value
     return values
 
 
-def to_ui(graph: Graph, object_info: dict[str, Any], version: str) -> dict[str, Any]:
-    arrange(graph, object_info)
-    links = _links(graph, object_info)
-    versions = {"diffedit": version, "comfy-core": graph.since or CORE_VERSION}
-    nodes = [_ui_node(node, order, links, object_info, versions) for order, node in enumerate(graph.nodes)]
-    return {
-        "last_node_id": len(graph.nodes),
-        "last_link_id": len(links),
-        "nodes": nodes,
-        "links": links,
-        "groups": [_ui_group(i, *group) for i, group in enumerate(graph.groups, start=1)],
-        "config": {},
-        "extra": {"ds": {"scale": 0.6, "offset": [60, 120]}, "info": {"description": graph.description}},
-        "version": 0.4,
-    }
-
-
-def arrange(graph: Graph, object_info: dict[str, Any]) -> None:
-    bottoms: dict[int, int] = {}
-    for node in graph.nodes:
-        y = bottoms.get(node.column, 0)
-        node.pos, node.size = (node.column * COLUMN, y), (node.width, _height(node, object_info))
-        bottoms[node.column] = y + node.size[1] + GAP + LINE
-
-
-def _height(node: Node, object_info: dict[str, Any]) -> int:
-    if node.kind == NOTE:
-        return node.height
-    declared = inputs_of(node.kind, node.inputs, object_info)
-    widgets = sum(1 + len(each.extra) for each in declared if each.is_widget)
-    sockets = sum(not each.is_widget for each in declared)
-    return 15 + LINE * max(sockets, len(object_info[node.kind]["output"])) + WIDGET * widgets + node.height
-
-
-def _links(graph: Graph, object_info: dict[str, Any]) -> list[list[Any]]:
-    """[id, from node, from slot, to node, to slot, type]."""
-    links = []
-    for node in graph.nodes:
-        if node.kind == NOTE:
-            continue
-        for slot, each in enumerate(_sockets_first(node, object_info)):
-            value = node.inputs.get(each.name)
-            if isinstance(value, Socket):
-                from_slot = _slot(value, object_info)
-                type_ = object_info[value.node.kind]["output"][from_slot]
-                links.append([len(links) + 1, value.node.id, from_slot, node.id, slot, type_])
-    return links
-
-
-def _sockets_first(node: Node, object_info: dict[str, Any]) -> list[Input]:
-    return sorted(inputs_of(node.kind, node.inputs, object_info), key=lambda each: each.is_widget)
-
-
-def _slot(socket: Socket, object_info: dict[str, Any]) -> int:
+def slot_of(socket: Socket, object_info: dict[str, Any]) -> int:
     return object_info[socket.node.kind]["output_name"].index(socket.output)
-
-
-def _ui_node(
-    node: Node, order: int, links: list[list[Any]], object_info: dict[str, Any], versions: dict[str, str]
-) -> dict[str, Any]:
-    drawn = {
-        "id": node.id,
-        "type": node.kind,
-        "pos": list(node.pos),
-        "size": list(node.size),
-        "flags": {},
-        "order": order,
-        "mode": 0,
-    }
-    if node.title:
-        drawn["title"] = node.title
-    if node.kind == NOTE:
-        look = {"color": "#432", "bgcolor": "#653"}
-        return drawn | {"properties": {}, "widgets_values": [node.inputs["text"]]} | look
-    drawn["inputs"] = [
-        _ui_input(node, slot, each, links) for slot, each in enumerate(_sockets_first(node, object_info))
-    ]
-    drawn["outputs"] = _ui_outputs(node, links, object_info[node.kind])
-    drawn["properties"] = _properties(node, versions)
-    drawn["widgets_values"] = [
-        value
-        for each in inputs_of(node.kind, node.inputs, object_info)
-        if each.is_widget
-        for value in (_widget_value(node, each), *each.extra)
-    ]
-    return drawn
-
-
-def _ui_input(node: Node, slot: int, each: Input, links: list[list[Any]]) -> dict[str, Any]:
-    link = next((link[0] for link in links if link[3:5] == [node.id, slot]), None)
-    widget = {"widget": {"name": each.name}} if each.is_widget else {}
-    return {"name": each.name, "type": each.type, **widget, "link": link}
-
-
-def _ui_outputs(node: Node, links: list[list[Any]], info: dict[str, Any]) -> list[dict[str, Any]]:
-    if info["output_node"] and not any(link[1] == node.id for link in links):
-        return []  # newer versions give Save Image an output; the page adds what it finds missing
-    return [
-        {"name": name, "type": type_, "links": [link[0] for link in links if link[1:3] == [node.id, slot]] or None}
-        for slot, (name, type_) in enumerate(zip(info["output_name"], info["output"], strict=True))
-    ]
-
-
-def _widget_value(node: Node, each: Input) -> Any:
-    value = node.inputs.get(each.name, each.default)
-    return each.default if isinstance(value, Socket) else value
-
-
-def _properties(node: Node, versions: dict[str, str]) -> dict[str, Any]:
-    """The page tells whoever lacks a node which version of what has it."""
-    origin = "diffedit" if node.kind.startswith("DiffEdit_") else "comfy-core"
-    came_with = {"cnr_id": origin, "ver": versions[origin]}
-    return {"Node name for S&R": node.kind} | came_with | ({"models": node.models} if node.models else {})
-
-
-def _ui_group(number: int, title: str, colour: str, nodes: list[Node]) -> dict[str, Any]:
-    left, top = min(node.pos[0] for node in nodes) - 15, min(node.pos[1] for node in nodes) - 80
-    right = max(node.pos[0] + node.size[0] for node in nodes) + 15
-    bottom = max(node.pos[1] + node.size[1] for node in nodes) + 15
-    bounding = [left, top, right - left, bottom - top]
-    return {"id": number, "title": title, "bounding": bounding, "color": colour, "font_size": 24, "flags": {}}

@@ -29,6 +29,7 @@ from parts import (
     text,
     with_texts,
 )
+from shortened import DISTILLED, in_one
 
 ALSO = ("a drawing of a girl with yellow hair", "a drawing of a girl with red hair")
 
@@ -41,9 +42,9 @@ def demo() -> Graph:
     said = say(graph, model["clip"], scene["source"], scene["target"])
     start = look(graph, model["model"], model["clip"], model["vae"], scene["picture"], said)
     place = mask(graph, start)
-    pasted = finish(graph, start, edit(graph, start, place), place, caption=scene["target"])
-    truth = graph.add("PreviewImage", 5, title="What it should look like", height=230, images=scene["truth"])
-    return end(graph, [*pasted, truth])
+    decoded, pasted, *shown = finish(graph, start, edit(graph, start, place), place, caption=scene["target"])
+    truth = graph.add("PreviewImage", 6, title="What it should look like", height=230, images=scene["truth"])
+    return in_one(end(graph, [decoded, pasted]), start, pasted, [*shown, truth])
 
 
 def diffedit() -> Graph:
@@ -63,8 +64,9 @@ def diffedit_sdxl_turbo() -> Graph:
     place.inputs["area"] = 0.26
     drawing = {"guidance": 1.0, "background": "noised"}
     latent = edit(graph, start, place, {"steps": 4, "strength": 0.75, "scheduler": "sgm_uniform"}, drawing)
-    note = graph.note(5, notes.TURBO, title="A distilled model", height=290)
-    return end(graph, [note, *finish(graph, start, latent, place)])
+    decoded, pasted, *shown = finish(graph, start, latent, place)
+    shown.append(graph.note(5, notes.TURBO, title="A distilled model", height=290))
+    return in_one(end(graph, [decoded, pasted]), start, pasted, shown, DISTILLED)
 
 
 def two_edits() -> Graph:
@@ -120,7 +122,8 @@ def _whole(name: str, family: str, checkpoint: Model) -> Graph:
     graph = changing(name, family)
     start = begin(graph, checkpoint, f"{family}, or any checkpoint made from it.")
     place = mask(graph, start)
-    return end(graph, finish(graph, start, edit(graph, start, place, FINE, ONCE), place))
+    decoded, pasted, *shown = finish(graph, start, edit(graph, start, place, FINE, ONCE), place)
+    return in_one(end(graph, [decoded, pasted]), start, pasted, shown)
 
 
 def changing(name: str, family: str, since: str = "") -> Graph:

@@ -71,6 +71,7 @@ CANNY = Model(
     "comfyanonymous/ControlNet-v1-1_fp16_safetensors", "control_v11p_sd15_canny_fp16.safetensors", "controlnet"
 )
 LOTUS = diffusion("Comfy-Org/lotus", "lotus-depth-d-v1-1.safetensors")
+SAM3 = Model("Comfy-Org/sam3.1", "checkpoints/sam3.1_multiplex_fp16.safetensors")
 SD35 = Model("Comfy-Org/stable-diffusion-3.5-fp8", "sd3.5_large_fp8_scaled.safetensors")
 WAN_TEXTS = text_encoder(WAN, "split_files/text_encoders/umt5_xxl_fp8_e4m3fn_scaled.safetensors")
 WAN_21 = Apart(

@@ -10,6 +10,7 @@ from drawing import Graph, Node
 from edits import changing
 from models import FLUX_1, KLEIN, KREA_2_TURBO, QWEN_IMAGE, SD35, Z_IMAGE_TURBO, load_all
 from parts import ONCE, PICTURE, SOURCE, TARGET, Start, begin, edit, end, finish, introduce, look, mask, say
+from shortened import DISTILLED, in_one
 
 FOLLOWED, UNGUIDED = 3.5, 1.0
 """What Flux.1 is told beside a text: how strongly to follow it."""
@@ -66,8 +67,10 @@ def diffedit_flux() -> Graph:
     inversion = latent.node.inputs["trajectory"].node
     freely.inputs["conditioning"] = inversion.inputs["conditioning"]
     inversion.inputs["conditioning"] = freely["CONDITIONING"]
-    note = graph.note(5, wanted.FLUX, title="The settings", height=330)
-    return end(graph, [note, *finish(graph, start, latent, place)])
+    decoded, pasted, *shown = finish(graph, start, latent, place)
+    shown.append(graph.note(5, wanted.FLUX, title="The settings", height=330))
+    followed = {"guidance": [(each, "guidance") for each in told]}
+    return in_one(end(graph, [decoded, pasted]), start, pasted, shown, DISTILLED, widgets=followed)
 
 
 def _distilled(graph: Graph, start: Start, steps: int) -> Graph:
@@ -82,13 +85,15 @@ def _drawn_quickly(
     is being inverted.
     """
     latent = edit(graph, start, place, levels, {"guidance": 1.0, "background": "noised"}, first=first)
-    note = graph.note(5, wanted.distilled(steps), title="A distilled model", height=330)
-    return end(graph, [note, *finish(graph, start, latent, place)])
+    decoded, pasted, *shown = finish(graph, start, latent, place)
+    shown.append(graph.note(5, wanted.distilled(steps), title="A distilled model", height=330))
+    return in_one(end(graph, [decoded, pasted]), start, pasted, shown, DISTILLED)
 
 
 def _guided(graph: Graph, start: Start, about: str) -> Graph:
     guided: dict[str, Any] = {"guidance": 4.0}
     place = mask(graph, start, **guided)
     latent = edit(graph, start, place, {"steps": 20}, {**ONCE, **guided})
-    note = graph.note(5, about, title="The settings", height=250)
-    return end(graph, [note, *finish(graph, start, latent, place)])
+    decoded, pasted, *shown = finish(graph, start, latent, place)
+    shown.append(graph.note(5, about, title="The settings", height=250))
+    return in_one(end(graph, [decoded, pasted]), start, pasted, shown)

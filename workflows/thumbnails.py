@@ -1,8 +1,7 @@
 """Makes the graphs' thumbnails with the demo model, on a running ComfyUI: ``python workflows/thumbnails.py [address]``.
 
-A graph is run with the demo's model and scene in place of its own, where that shows what the graph is about. What the
-demo model cannot do (a ControlNet, depth, an instruction, a clip) is left out: then it is the picture, the heatmap or
-the outlines, the mask and the edit, as the demo graph makes them.
+A graph is run with the demo's model and scene in place of its own, where that shows what it is about. Otherwise (depth,
+a clip, SAM3, ...) it is the picture, the heatmap or the outlines, the mask and the edit of the demo graph.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ SCENES = {  # kind and seed
     "two_edits": ("colour", 7),
     "shades": ("ground", 3),
     "mask_only": ("colour", 0),
+    "outlined": ("object", 10),
     "strengths": ("object", 1),
     "clip_layers": ("object", 34),
     "inpainting": ("object", 30),
@@ -251,7 +251,8 @@ def main(address: str = "http://127.0.0.1:8188", *names: str) -> None:
     for name, graph in graphs().items():
         if name in names or not names:
             four = OWN[name](name, address) if name in OWN else whole_edit(demo_graph(name), address)
-            square(four).save(HERE / f"{graph.title}.jpg", quality=88)
+            for title in {graph.title, f"{graph.title}.app"} & {path.stem for path in HERE.glob("*.json")}:
+                square(four).save(HERE / f"{title}.jpg", quality=88)
 
 
 if __name__ == "__main__":

@@ -24,10 +24,12 @@ from parts import (
     sample,
     shifted,
 )
+from shortened import TELLING, in_one
 
 from diffedit_core.settings import EditSettings
 
 AS_IT_IS, OTHERWISE = "make her dress pink", "make her dress blue"
+SEEDS = {"KSampler": "seed", "RandomNoise": "noise_seed"}
 NEGATIVE, ALL_OF_IT = "Negative text", "All that the model drew"
 
 
@@ -148,8 +150,10 @@ def _sampled(graph: Graph, start: Start, **how: Any) -> Socket:
 
 
 def _finish(graph: Graph, start: Start, refined: Node, latent: Socket, drawn: list[Node], about: str) -> Graph:
-    note = graph.note(4, about, title="The model", height=330)
-    graph.group("3  The model changes it", AMBER, [*drawn, note])
-    finished = finish(graph, start, latent, start.seen.node, mask=refined["mask"])
-    whole: dict[str, Any] = {"images": finished[0]["IMAGE"]}
-    return end(graph, [*finished, graph.add("PreviewImage", 6, title=ALL_OF_IT, height=230, **whole)])
+    graph.group("3  The model changes it", AMBER, drawn)
+    decoded, pasted, *shown = finish(graph, start, latent, start.seen.node, mask=refined["mask"])
+    shown.append(graph.add("PreviewImage", 5, title=ALL_OF_IT, height=230, images=decoded["IMAGE"]))
+    shown.append(graph.note(6, about, title="The model", height=330))
+    seeded = next((node, SEEDS[node.kind]) for node in drawn if node.kind in SEEDS)
+    end(graph, [decoded, pasted])
+    return in_one(graph, start, pasted, shown, TELLING, {"seed": [seeded]}, drawn=decoded["IMAGE"])

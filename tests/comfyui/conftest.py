@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from graphs import DESCRIBED
+from graphs import APPS, DESCRIBED
 from installations import HOW_TO_GET_ONE, Installation, installations
 from server import Server
 
@@ -30,7 +30,8 @@ def has_the_nodes_of_the_graph(request: pytest.FixtureRequest) -> None:
     """A graph may need a later ComfyUI than this one."""
     here = getattr(request.node, "callspec", None)
     installation, name = (here.params.get(each) if here else None for each in ("installation", "name"))
-    since = DESCRIBED[name].since if name in DESCRIBED else ""
+    described = (DESCRIBED | APPS).get(name)
+    since = described.since if described else ""
     if installation and since and not installation.has(since):
         pytest.skip(f"{name} needs ComfyUI {since}")
 

@@ -21,7 +21,8 @@ import models  # noqa: E402
 
 DESCRIBED = build.graphs()
 NAMES = tuple(DESCRIBED)
-TITLES = {name: graph.title for name, graph in DESCRIBED.items()}
+APPS = build.apps()  # which only the page shows
+TITLES = {name: graph.title for name, graph in (DESCRIBED | APPS).items()}
 NODES = (
     "DiffEdit_DiffEditMask",
     "DiffEdit_FastMask",
@@ -33,6 +34,7 @@ NODES = (
     "DiffEdit_Focus",
     "DiffEdit_PasteBack",
     "DiffEdit_KeepTheRest",
+    "DiffEdit_BoxesAndPoints",
     "DiffEdit_Panels",
     "DiffEdit_DemoModel",
     "DiffEdit_DemoScene",
@@ -113,6 +115,9 @@ def few(graph: Graph) -> Graph:
             node["inputs"] |= {"steps": 1}
         node["inputs"] |= SMALL.get(node["class_type"], {})
         node["inputs"] = {key: SAME.get(str(value), value) for key, value in node["inputs"].items()}
+    for number in all_of(less, "CheckpointLoaderSimple"):
+        if less[number]["inputs"]["ckpt_name"] == models.SAM3.name:
+            less[number] |= {"class_type": "StandIn_Outliner", "inputs": {}}
     for number in all_of(less, "CLIPLoader"):
         if width := NARROW.get(less[number]["inputs"]["clip_name"]):
             less = with_node(

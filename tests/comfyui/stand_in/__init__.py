@@ -1,4 +1,6 @@
-"""Nodes that only the tests have: a small text encoder that speaks as the large one would, and a VAE that sees less."""
+"""Nodes that only the tests have: a small text encoder that speaks as the large one would, a VAE that sees less, and a
+SAM3 of ComfyUI's own classes that is one layer deep.
+"""
 
 from __future__ import annotations
 
@@ -54,4 +56,29 @@ class Hurry:
         return (Hurried(vae, width, height),)
 
 
-NODE_CLASS_MAPPINGS = {"StandIn_Narrow": Narrow, "StandIn_Hurry": Hurry}
+class Outliner:
+    """SAM3 with random weights, and the rest of what its checkpoint would bring."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "tests", "outliner", ("MODEL", "CLIP", "VAE")
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802
+        return {"required": {}}
+
+    def outliner(self) -> tuple[Any, None, None]:
+        from comfy import model_patcher, supported_models
+
+        small = {"image_model": "SAM3", "embed_dim": 64, "depth": 1, "global_att_blocks": ()}
+        config = supported_models.SAM3({**small, "dtype": torch.float32})
+        cpu = torch.device("cpu")
+        inner = config.get_model({}, device=cpu)
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for name, weight in inner.diffusion_model.named_parameters():
+                scale = 2 / max(1, weight[0].numel()) ** 0.5 if weight.ndim > 1 else 0.1  # so that prompts matter
+                norm = weight.ndim == 1 and "norm" in name and name.endswith("weight")
+                weight.copy_(torch.randn(weight.shape, generator=generator) * scale + norm)
+        return model_patcher.ModelPatcher(inner.eval(), load_device=cpu, offload_device=cpu), None, None
+
+
+NODE_CLASS_MAPPINGS = {"StandIn_Narrow": Narrow, "StandIn_Hurry": Hurry, "StandIn_Outliner": Outliner}

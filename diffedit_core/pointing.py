@@ -1,0 +1,94 @@
+"""Boxes and points for a model that outlines what it is shown: where a mask is, well inside it, and clearly outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from .batches import check_batch
+from .knobs import Settings, knob
+from .masks import fit
+from .shapes import around, depth, separate_parts
+
+SOLID = 0.5
+"""How white a mask must be to count."""
+
+
+@dataclass(frozen=True)
+class PointSettings(Settings):
+    """What is pointed at."""
+
+    margin: int = knob(4, "Pixels around each part that its box leaves free.", low=0, high=256)
+    least: float = knob(0.1, "Parts smaller than this share of the largest one are left out.", low=0, high=1, step=0.01)
+    inside: int = knob(3, "Points in each part, well inside it and where it is hottest.", low=0, high=20)
+    outside: int = knob(4, "Points in what is clearly not meant.", low=0, high=20)
+
+
+@dataclass(frozen=True)
+class Box:
+    """In pixels of the picture, from its top left."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Point:
+    x: int
+    y: int
+
+
+@dataclass(frozen=True)
+class Pointed:
+    """What is known of one picture. Where its mask is empty, there is nothing to point at."""
+
+    boxes: list[Box]
+    inside: list[Point]
+    outside: list[Point]
+
+
+def point(mask: Tensor, heatmap: Tensor | None, how: PointSettings) -> list[Pointed]:
+    """For each picture of a mask [B, H, W]; a heatmap of any size says what is hottest, and what is cold."""
+    count = check_batch({"masks": len(mask), "heatmaps": 1 if heatmap is None else len(heatmap)})
+    heats = [None] * count if heatmap is None else _planes(fit(heatmap, (mask.shape[-2], mask.shape[-1])), count)
+    return [_point(each > SOLID, heat, how) for each, heat in zip(_planes(mask, count), heats, strict=True)]
+
+
+def _planes(planes: Tensor, count: int) -> list[np.ndarray]:
+    return [each.float().cpu().numpy() for each in planes.expand(count, *planes.shape[1:])]
+
+
+def _point(place: np.ndarray, heat: np.ndarray | None, how: PointSettings) -> Pointed:
+    inside, boxes = [], []
+    hot = np.ones(place.shape, np.float32) if heat is None else heat
+    for part in separate_parts(place, how.least):
+        inside += _spread(part, hot, how.inside)
+        boxes += _box(part, how.margin)
+    cold = hot if heat is None else heat.max() - heat
+    return Pointed(boxes, inside, _spread(~place, cold, how.outside) if boxes else [])
+
+
+def _box(part: np.ndarray, margin: int) -> list[Box]:
+    held = around(part, margin)
+    if held is None:
+        return []
+    rows, columns = held
+    x, y = int(columns.start), int(rows.start)
+    return [Box(x, y, int(columns.stop) - x, int(rows.stop) - y)]
+
+
+def _spread(place: np.ndarray, weight: np.ndarray, count: int) -> list[Point]:
+    """Points deep in a place and far from each other, where it weighs most. The picture's border counts as its end."""
+    left, points = place.copy(), []
+    for _ in range(count):
+        score = depth(np.pad(left, 1))[1:-1, 1:-1] * weight
+        y, x = np.unravel_index(int(score.argmax()), score.shape)
+        if score[y, x] <= 0:
+            break
+        points.append(Point(int(x), int(y)))
+        left[y, x] = False
+    return points
