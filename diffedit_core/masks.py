@@ -32,7 +32,7 @@ AREA_FACTOR = 0.5
 KEPT = 0.6
 """Of Otsu's threshold: where two texts differ less than that, they speak of the same thing."""
 
-MOST_SORTED = 2**20
+MOST_SORTED = 2**18
 
 TOO_SMALL, TOO_LARGE = 0.005, 0.60
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from comfy_api.latest import io, ui
@@ -10,6 +10,9 @@ from server import PromptServer
 from torch import Tensor
 
 from ..diffedit_core.hosts.comfyui.keeping import Kept
+from ..diffedit_core.hosts.comfyui.live import Held
+from ..diffedit_core.hosts.comfyui.live_page import hold
+from ..diffedit_core.hosts.comfyui.refining import Given
 from ..diffedit_core.hosts.comfyui.stages import Found
 from ..diffedit_core.kinds import in_words
 from ..diffedit_core.masks import advice, coverage
@@ -30,6 +33,13 @@ def show_found(node: type[io.ComfyNode], found: Found, remarks: Sequence[str]) -
         return _with_text(node, found.mask, NOWHERE, *remarks)
     finding = f"{_share(found.mask)}: {in_words(found.kinds, found.agreement, found.may_draft)}"
     return _with_text(node, found.mask, advice(found.clips, "area" in found.kinds) or finding, *remarks)
+
+
+def show_live(node: type[io.ComfyNode], given: Given, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The word by which the page may ask for this mask with other settings, where a page is there."""
+    node_id = node.hidden.unique_id if node.hidden else None
+    word = hold(getattr(PromptServer, "instance", None), str(node_id), lambda: Held(given.first(), settings))
+    return {"diffedit_live": [word]} if word else {}
 
 
 def _share(mask: Tensor) -> str:
