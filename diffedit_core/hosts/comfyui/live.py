@@ -23,7 +23,7 @@ from .refining import Given, refined
 MOST_HELD, MOST_BYTES = 16, 512 * 2**20
 """Of all nodes of all pages together. The one that was looked at the longest ago goes first."""
 
-SIDE = 640
+SIDE = 512
 """Pixels of the longer side, of what is shown on a node."""
 
 
