@@ -5,6 +5,7 @@ import { api } from "../../scripts/api.js";
 
 const NODE = "DiffEdit_MaskRefine";
 const FIRST = "Run once, then turn the knobs.";
+const AGAIN = "This run is no longer held. Turn a knob and run again.";
 const VIEWS = { overlay: "Mask on picture", mask: "Mask", heatmap: "Heatmap", picture: "Picture" };
 const BRUSHES = { 1: "Add", "-1": "Take away" };
 const COLOURS = { 1: [60, 220, 90], "-1": [230, 60, 70] };
@@ -70,11 +71,16 @@ class LiveMask {
     setTimeout(() => this.node.graph === null && run && post("forget", { run })); // a closed graph may come back
   }
 
-  // The word by which the server knows the node's last run.
-  get run() {
+  // What the node's last run gave.
+  get output() {
     const { graph, id } = this.node;
     const isInside = graph && graph !== (graph.rootGraph ?? graph);
-    return app.nodeOutputs?.[isInside ? `${graph.id}:${id}` : id]?.diffedit_live?.[0];
+    return app.nodeOutputs?.[isInside ? `${graph.id}:${id}` : id];
+  }
+
+  // The word by which the server knows that run.
+  get run() {
+    return this.output?.diffedit_live?.[0];
   }
 
   get settings() {
@@ -103,12 +109,12 @@ class LiveMask {
     if (question === this.asked) return;
     this.asked = question;
     if (!run) return this.say(FIRST);
-    if (this.shown.run !== run) this.shown = { run, picture: await picture(run, "picture", {}) };
+    if (this.shown.run !== run || this.shown.picture.error) this.shown = { run, picture: await picture(run, "picture", {}) };
     const found = this.shown.picture.error ? this.shown.picture : await picture(run, view, settings);
-    if (found.error) return this.say(found.gone ? FIRST : found.error);
-    this.shown.now = found;
+    if (found.error && !found.gone) return this.say(found.error);
+    this.shown.now = found.gone ? await file(this.output.images[0]) : found;
     this.stroke = this.painting;
-    this.say("");
+    this.say(found.gone ? AGAIN : "");
   }
 
   say(line) {
@@ -125,7 +131,7 @@ class LiveMask {
     const pen = canvas.getContext("2d");
     pen.drawImage(now, 0, 0);
     const left = Math.round(this.wipe * now.width);
-    if (left > 0 && bare) {
+    if (left > 0 && bare?.width) {
       pen.drawImage(bare, 0, 0, left, bare.height, 0, 0, left, now.height);
       pen.fillStyle = "white";
       pen.fillRect(left - 1, 0, 2, now.height);
@@ -235,6 +241,11 @@ async function picture(run, view, settings) {
   if (answer.ok) return createImageBitmap(await answer.blob());
   const { error } = await answer.json().catch(() => ({ error: `the server answers ${answer.status}` }));
   return { error, gone: answer.status === 404 };
+}
+
+async function file(image) {
+  const answer = await api.fetchApi(`/view?${new URLSearchParams(image)}`);
+  return createImageBitmap(await answer.blob());
 }
 
 // Corrections as the pack's correcting.py reads them: "6x4 7 +2 4 -1" is a size, and runs of cells, row by row.
