@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ..diffedit_core.hosts.comfyui.pasting import WayBack as Way
 from ..diffedit_core.hosts.comfyui.refining import Given, refined
-from ..diffedit_core.masks import RULES, is_wide
+from ..diffedit_core.masks import RULES
 from ..diffedit_core.refine import Refinement
-from .display import show_live, show_mask
+from .display import show_refined
 from .fields import CATEGORY, WayBack, painted, rule_value, supported, widgets
 
 
@@ -60,9 +60,4 @@ class MaskRefine(io.ComfyNode):
     ) -> io.NodeOutput:
         given = Given(mask, picture, way_back)
         made = refined(given, **settings)
-        shown = show_mask(cls, made, settings["rule"] == "auto" and _is_wide(mask))
-        return io.NodeOutput(made, ui={**shown, **show_live(cls, given, settings)})
-
-
-def _is_wide(heatmap: Tensor) -> bool:
-    return bool(is_wide(heatmap.reshape(-1, *heatmap.shape[-2:])).any())
+        return io.NodeOutput(made, ui=show_refined(cls, made, given, settings))

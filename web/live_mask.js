@@ -114,7 +114,7 @@ class LiveMask {
     if (found.error && !found.gone) return this.say(found.error);
     this.shown.now = found.gone ? await file(this.output.images[0]) : found;
     this.stroke = this.painting;
-    this.say(found.gone ? AGAIN : "");
+    this.say(found.gone ? AGAIN : found.said);
   }
 
   say(line) {
@@ -238,7 +238,10 @@ function post(route, asked) {
 async function picture(run, view, settings) {
   const answer = await post("refine", { run, view, settings }).catch(() => null);
   if (!answer) return { error: "The server cannot be reached." };
-  if (answer.ok) return createImageBitmap(await answer.blob());
+  if (answer.ok) {
+    const image = await createImageBitmap(await answer.blob());
+    return Object.assign(image, { said: answer.headers.get("DiffEdit-Said") });
+  }
   const { error } = await answer.json().catch(() => ({ error: `the server answers ${answer.status}` }));
   return { error, gone: answer.status === 404 };
 }

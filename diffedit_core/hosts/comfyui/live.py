@@ -18,7 +18,7 @@ from torch import Tensor
 from ...focus import Size, resized
 from ...pictures import to_pil
 from ...sheets import heat, overlay
-from .refining import Given, refined
+from .refining import Given, refined, said_of
 
 MOST_HELD, MOST_BYTES = 16, 512 * 2**20
 """Of all nodes of all pages together. The one that was looked at the longest ago goes first."""
@@ -43,15 +43,15 @@ class Held:
         with torch.inference_mode():
             return refined(self.given, **{**self.settings, **settings})
 
-    def seen(self, view: str, settings: Mapping[str, Any]) -> Image.Image:
-        """Made small enough to be shown on the node."""
-        with torch.inference_mode():
-            if view == "picture":
-                return to_pil(self._picture)
-            if view == "heatmap":
-                return to_pil(heat(self._heat))
-            mask = _small(self.mask(settings))
-            return to_pil(mask if view == "mask" else overlay(self._picture, mask))
+    def seen(self, view: str, settings: Mapping[str, Any]) -> tuple[Image.Image, str]:
+        """Made small enough to be shown on the node, with what is to be said of it."""
+        if view == "picture":
+            return to_pil(self._picture), ""
+        if view == "heatmap":
+            return to_pil(heat(self._heat)), ""
+        mask = self.mask(settings)
+        small, said = _small(mask), said_of(self.given, {**self.settings, **settings}, mask)
+        return to_pil(small if view == "mask" else overlay(self._picture, small)), said
 
     @cached_property
     def _picture(self) -> Tensor:

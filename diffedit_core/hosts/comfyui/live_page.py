@@ -44,8 +44,8 @@ def add_routes(server: Any, inputs: Sequence[Any]) -> None:
         answer = await newest.answer(f"{asked['run']} {view}", lambda: _answer(held, view, settings))
         if answer is None:
             raise Refused(409, "something newer was asked")
-        body, kind = answer
-        return web.Response(body=body, content_type=kind, headers={"Cache-Control": "no-store"})
+        body, kind, said = answer
+        return web.Response(body=body, content_type=kind, headers={"Cache-Control": "no-store", "DiffEdit-Said": said})
 
     async def forget(asked: Mapping[str, Any]) -> web.Response:
         live.drop(str(asked.get("run")))
@@ -63,10 +63,12 @@ def hold(server: Any, node_id: str, held: Callable[[], Held]) -> str | None:
     return live.hold(f"{server.client_id} {node_id}", held())
 
 
-def _answer(held: Held, view: str, settings: Mapping[str, Any]) -> tuple[bytes, str]:
+def _answer(held: Held, view: str, settings: Mapping[str, Any]) -> tuple[bytes, str, str]:
+    """Its bytes, their type, and a sentence."""
     if view == "exact":
-        return held.mask(settings).numpy().astype("<f4").tobytes(), "application/octet-stream"
-    return as_file(held.seen(view, settings))
+        return held.mask(settings).numpy().astype("<f4").tobytes(), "application/octet-stream", ""
+    image, said = held.seen(view, settings)
+    return *as_file(image), said
 
 
 def _route(server: Any, respond: Respond) -> Callable[[web.Request], Awaitable[web.Response]]:

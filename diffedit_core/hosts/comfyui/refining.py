@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from ...correcting import corrected
+from ...masks import advice, coverage, is_wide
 from ...refine import Refinement
 from .pasting import WayBack, place_back
 from .pictures import refine_mask
@@ -38,3 +40,13 @@ def refined(given: Given, *, rule: str, value: float, threshold: float, correcti
     how = Refinement(threshold=threshold or None, **steps)
     masks = refine_mask(given.planes, None if rule == "none" else rule, value or None, how, given.picture)
     return corrected(masks, corrections)
+
+
+def said_of(given: Given, settings: Mapping[str, Any], masks: Tensor) -> str:
+    """What to change where the masks look wrong, else how much they cover."""
+    is_area = settings["rule"] == "auto" and bool(is_wide(given.mask.reshape(-1, *given.mask.shape[-2:])).any())
+    return advice(masks, is_area) or share(masks)
+
+
+def share(masks: Tensor) -> str:
+    return f"{100 * float(coverage(masks).mean()):.1f} % of the picture"
