@@ -224,8 +224,8 @@ function valueOf(node, widget) {
   if (link == null) return widget.value;
   const graph = node.graph;
   const from = graph.getLink?.(link) ?? graph.links[link];
-  if (from?.origin_id !== SUBGRAPH_INPUTS) return undefined;
-  const outer = (graph.rootGraph ?? app.graph).nodes.find((each) => each.subgraph === graph);
+  if (Number(from?.origin_id) !== SUBGRAPH_INPUTS) return undefined;
+  const outer = (graph.rootGraph ?? app.graph).nodes.find((each) => each.subgraph?.id === graph.id);
   const shown = outer?.widgets?.find((each) => each.name === graph.inputs[from.origin_slot]?.name);
   return shown && valueOf(outer, shown);
 }

@@ -184,6 +184,21 @@ def test_it_comes_back_with_the_graph_and_goes_with_the_node(page: Any) -> None:
     assert "of the picture" in line(page)
 
 
+def test_inside_a_subgraph_it_follows_the_knobs_on_the_outside(page: Any) -> None:
+    page.evaluate("""() => {
+      const { node: outer, subgraph } = app.graph.convertToSubgraph(new Set([node]));
+      window.outer = outer;
+      window.node = subgraph.nodes.find((each) => each.type === node.type);
+      const slot = node.inputs.find((each) => each.widget?.name === "grow");
+      subgraph.addInput("grow", "INT").connect(slot, node);
+    }""")
+    run(page)
+    before = page.evaluate(LOOK)
+    page.evaluate("() => { outer.widgets.find((each) => each.name === 'grow').value = 9; }")
+    page.wait_for_function(f"(before) => ({LOOK})() !== before", arg=before, timeout=30_000)
+    assert page.evaluate("() => node.liveMask.settings.grow") == 9
+
+
 def drag(page: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
     """On the picture, in shares of it."""
     box = page.evaluate("""() => { const { canvas } = node.liveMask, box = canvas.getBoundingClientRect();
