@@ -68,8 +68,13 @@ class Tally:
         self.is_open &= self.agreement <= sure
         return not self.is_open.any()
 
+    @property
+    def heatmap(self) -> Tensor:
+        """As far as it has come: [B, ...]."""
+        return self.statistic.finish(self.total / per_image(self.counts, self.total))
+
     def contrast(self) -> Contrast:
-        heatmap = self.statistic.finish(self.total / per_image(self.counts, self.total))  # [B, ...]
+        heatmap = self.heatmap
         check_finite(heatmap, "the model's predictions contain")
         return Contrast(heatmap, self.agreement)
 
@@ -104,10 +109,10 @@ def contrast(
         # draw by draw, and within a draw image by image: [k * B, C, ...]
         source, target = denoise_pair(torch.cat([process.add(x0, n, sigma) for n in noises]), sigma)
         difference = (source.float() - target.float()) / sigma
-        for index, each, x0_target in zip(part, difference.split(len(x0)), target.split(len(x0)), strict=True):
+        for index, each in zip(part, difference.split(len(x0)), strict=True):
             tally.add(each)
             if on_step:
-                on_step(index + 1, draws, x0_target)
+                on_step(index + 1, draws, tally.heatmap)
     return tally.contrast()
 
 

@@ -23,7 +23,10 @@ DenoisePair = Callable[[Tensor, float], tuple[Tensor, Tensor]]
 """``(x, sigma) -> (x0 under the source text, x0 under the target text)``: both texts at once, in one forward pass."""
 
 OnStep = Callable[[int, int, Tensor], None]
-"""``(steps done, total steps, x0 just predicted)``, called after every step. An exception in it ends the loop."""
+"""``(steps done, total steps, what there is to see)``, called after every step. An exception in it ends the loop.
+
+To see there is the x0 just predicted [B, C, ...], or of a contrast the heatmap so far [B, ...].
+"""
 
 MIN_ALPHA = 4.9e-8
 """Where a schedule ends in pure noise (zero terminal SNR), sigma would be infinite. This keeps it at about 4500."""
@@ -113,10 +116,10 @@ def as_one(on_step: OnStep | None, total: int) -> OnStep:
     """For several loops that count as one: each of their steps is one of ``total``."""
     numbers = itertools.count(1)
 
-    def count(_: int, __: int, x0: Tensor) -> None:
+    def count(_: int, __: int, seen: Tensor) -> None:
         done = next(numbers)
         if on_step:
-            on_step(done, total, x0)
+            on_step(done, total, seen)
 
     return count
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -32,7 +33,7 @@ AREA_FACTOR = 0.5
 KEPT = 0.6
 """Of Otsu's threshold: where two texts differ less than that, they speak of the same thing."""
 
-MOST_SORTED = 2**20
+MOST_SORTED = 2**18
 
 TOO_SMALL, TOO_LARGE = 0.005, 0.60
 
@@ -170,12 +171,12 @@ def spared(mask: Tensor, heatmap: Tensor) -> Tensor:
 
 def otsu_threshold(values: Tensor) -> Tensor:
     """The split of the values with the greatest variance between its two sides (Otsu 1979), without bins: []."""
-    v = _sample(values).double().sort().values
+    v = torch.from_numpy(np.sort(_sample(values).cpu().numpy())).double()  # three times as fast as torch's sort
     n = torch.arange(1, v.numel(), device=v.device, dtype=v.dtype)
     low = v.cumsum(0)[:-1]
     gap = (v.sum() - low) / (v.numel() - n) - low / n  # between the two means
     split = (n * (v.numel() - n) * gap.square()).argmax()
-    return (0.5 * (v[split] + v[split + 1])).to(values.dtype)
+    return (0.5 * (v[split] + v[split + 1])).to(values)
 
 
 def coarse(planes: Tensor) -> Tensor:

@@ -182,7 +182,7 @@ def _draft(
 
 def _going_on(on_step: OnStep | None, done: int) -> OnStep | None:
     """For a loop that follows ``done`` steps of another."""
-    return on_step and (lambda more, total, x0: on_step(done + more, done + total, x0))
+    return on_step and (lambda more, total, seen: on_step(done + more, done + total, seen))
 
 
 def _entry(model: Levels, trajectory: Trajectory) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
+from server import PromptServer
 
+from ..diffedit_core.hosts.comfyui.live_page import add_routes
 from .boxes_and_points import BoxesAndPoints
 from .ddim_invert import DDIMInvert
 from .demo import DemoModel, DemoScene
@@ -27,4 +29,6 @@ class DiffEditExtension(ComfyExtension):
 
 
 async def comfy_entrypoint() -> DiffEditExtension:
+    if server := getattr(PromptServer, "instance", None):
+        add_routes(server, MaskRefine.define_schema().inputs)
     return DiffEditExtension()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from comfy_api.latest import io, ui
@@ -10,9 +10,12 @@ from server import PromptServer
 from torch import Tensor
 
 from ..diffedit_core.hosts.comfyui.keeping import Kept
+from ..diffedit_core.hosts.comfyui.live import Held
+from ..diffedit_core.hosts.comfyui.live_page import hold
+from ..diffedit_core.hosts.comfyui.refining import Given, said_of, share
 from ..diffedit_core.hosts.comfyui.stages import Found
 from ..diffedit_core.kinds import in_words
-from ..diffedit_core.masks import advice, coverage
+from ..diffedit_core.masks import advice
 
 NOWHERE = "the two texts do not say where; connect the negative text, so that a draft can choose a place"
 
@@ -21,19 +24,24 @@ def show_mask(
     node: type[io.ComfyNode], mask: Tensor, is_area: bool = False, remarks: Sequence[str] = ()
 ) -> dict[str, Any]:
     """The mask itself, and what to change where it, or what the node was given, looks wrong."""
-    return _with_text(node, mask, advice(mask, is_area) or _share(mask), *remarks)
+    return _with_text(node, mask, advice(mask, is_area) or share(mask), *remarks)
 
 
 def show_found(node: type[io.ComfyNode], found: Found, remarks: Sequence[str]) -> dict[str, Any]:
     """The same, with the kind of edit that the two texts ask for."""
     if found.lacks_negative:
         return _with_text(node, found.mask, NOWHERE, *remarks)
-    finding = f"{_share(found.mask)}: {in_words(found.kinds, found.agreement, found.may_draft)}"
+    finding = f"{share(found.mask)}: {in_words(found.kinds, found.agreement, found.may_draft)}"
     return _with_text(node, found.mask, advice(found.clips, "area" in found.kinds) or finding, *remarks)
 
 
-def _share(mask: Tensor) -> str:
-    return f"{100 * float(coverage(mask).mean()):.1f} % of the picture"
+def show_refined(node: type[io.ComfyNode], made: Tensor, given: Given, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The same. A page that is there to turn the knobs gets the word by which to ask for it, and shows it itself."""
+    text, node_id = said_of(given, settings, made), node.hidden.unique_id if node.hidden else None
+    word = hold(getattr(PromptServer, "instance", None), str(node_id), lambda: Held(given.first(), settings))
+    if word is None:
+        return _with_text(node, made, text)
+    return {**ui.PreviewMask(made, cls=node).as_dict(), **ui.PreviewText(text).as_dict(), "diffedit_live": [word]}
 
 
 def _with_text(node: type[io.ComfyNode], mask: Tensor, *texts: str) -> dict[str, Any]:

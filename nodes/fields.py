@@ -67,6 +67,20 @@ def rule_value() -> io.Float.Input:
     return io.Float.Input("value", default=0.0, min=-10.0, max=100.0, step=0.01, tooltip=RULE_VALUES)
 
 
+def painted(name: str) -> io.String.Input:
+    """Written by the page as somebody paints on the node; not meant to be read."""
+    return supported(
+        io.String.Input,
+        name,
+        optional=True,
+        default="",
+        socketless=True,
+        tooltip="What you painted on the node: what is added to the mask and what is taken away, of each picture of a "
+        "batch. Empty leaves the mask as it is.",
+        advanced=True,
+    )
+
+
 def contrast_inputs() -> list[io.Input]:
     return [
         io.Model.Input(

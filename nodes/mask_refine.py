@@ -8,12 +8,11 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..diffedit_core.hosts.comfyui.pasting import WayBack as Way
-from ..diffedit_core.hosts.comfyui.pasting import place_back
-from ..diffedit_core.hosts.comfyui.pictures import refine_mask
-from ..diffedit_core.masks import RULES, is_wide
+from ..diffedit_core.hosts.comfyui.refining import Given, refined
+from ..diffedit_core.masks import RULES
 from ..diffedit_core.refine import Refinement
-from .display import show_mask
-from .fields import CATEGORY, WayBack, rule_value, supported, widgets
+from .display import show_refined
+from .fields import CATEGORY, WayBack, painted, rule_value, supported, widgets
 
 
 class MaskRefine(io.ComfyNode):
@@ -47,6 +46,7 @@ class MaskRefine(io.ComfyNode):
                     optional=True,
                     tooltip="From Focus, where the mask is of what Focus showed and should be of the whole picture.",
                 ),
+                painted("corrections"),
             ],
             outputs=[io.Mask.Output("refined", display_name="mask", tooltip="White where the picture may change.")],
             hidden=[io.Hidden.unique_id],
@@ -56,14 +56,8 @@ class MaskRefine(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, *, mask: Tensor, rule: str, value: float, threshold: float, picture: Tensor | None = None,
-        way_back: Way | None = None, **steps: Any,
-    ) -> io.NodeOutput:  # fmt: skip
-        how = Refinement(threshold=threshold or None, **steps)
-        planes = mask if way_back is None else place_back(mask, way_back)
-        refined = refine_mask(planes, None if rule == "none" else rule, value or None, how, picture)
-        return io.NodeOutput(refined, ui=show_mask(cls, refined, rule == "auto" and _is_wide(mask)))
-
-
-def _is_wide(heatmap: Tensor) -> bool:
-    return bool(is_wide(heatmap.reshape(-1, *heatmap.shape[-2:])).any())
+        cls, *, mask: Tensor, picture: Tensor | None = None, way_back: Way | None = None, **settings: Any
+    ) -> io.NodeOutput:
+        given = Given(mask, picture, way_back)
+        made = refined(given, **settings)
+        return io.NodeOutput(made, ui=show_refined(cls, made, given, settings))

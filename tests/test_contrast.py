@@ -134,8 +134,10 @@ def test_no_more_than_a_chunk_goes_through_the_model_at_a_time():
     assert sizes == [6, 6, 2]  # of 2 images
 
 
-def test_steps_are_counted_and_shown_image_by_image():
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_each_step_shows_the_heatmap_of_the_draws_so_far(statistic):
     worlds, x0, seen = pair(Gaussian(), Gaussian(mean=1.0)), standard_normal(2, 4, 8, 8), []
+    about = {"noise": NOISE, "statistic": statistic}
     for chunk in (1, 3):
         seen.clear()
         contrast(
@@ -143,15 +145,14 @@ def test_steps_are_counted_and_shown_image_by_image():
             x0,
             DIFFUSION,
             1.0,
-            noise=NOISE,
             draws=5,
             chunk=chunk,
             on_step=lambda done, total, shown: seen.append((done, total, shown)),
+            **about,
         )
         assert [step[:2] for step in seen] == [(i, 5) for i in range(1, 6)]
-        for index, (_, _, shown) in enumerate(seen):
-            x = DIFFUSION.add(x0, NOISE(index, x0.shape[1:]).to(x0), 1.0)
-            assert torch.equal(shown, Gaussian(mean=1.0).denoise(x, 1.0))
+        for done, _, shown in seen:
+            assert torch.equal(shown, contrast(worlds, x0, DIFFUSION, 1.0, draws=done, **about).heatmap)
 
 
 def test_steps_of_the_purist_contrast_count_every_prediction():

@@ -13,7 +13,7 @@ import urllib.request
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from installations import Installation
 
@@ -55,6 +55,10 @@ class Run:
 
 
 class Server:
+    memory_settings: ClassVar = {
+        "MALLOC_MMAP_THRESHOLD_": str(2**20)  # glibc gives large blocks back, so that resident means held
+    }
+
     def __init__(self, installation: Installation, base: Path, models: Path) -> None:
         self.installation, self.base = installation, base
         for name in ("custom_nodes", "input", "output", "temp", "user"):
@@ -78,7 +82,7 @@ class Server:
             "PYTHONPATH": str(watched),
             "PYTHONDONTWRITEBYTECODE": "1",
             "NETWORK_LOG": str(self.network_log),
-            "MALLOC_MMAP_THRESHOLD_": str(2**20),  # glibc gives large blocks back, so that resident means held
+            **self.memory_settings,
         }
         return subprocess.Popen(
             command, cwd=self.installation.folder, env=environment, stdout=self.log.open("w"), stderr=subprocess.STDOUT

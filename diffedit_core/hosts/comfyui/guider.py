@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import comfy.model_management as mm
 import comfy.samplers
-import latent_preview
 import torch
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from ...denoiser import Denoise, DenoisePair, OnStep
 from ...host import Role
 from .fitting import Halving, draws_that_fit
 from .noise import SamplingProcess
+from .watching import Watch
 
 Result = TypeVar("Result")
 Conditioning = list[Any]
@@ -178,9 +178,9 @@ class LoopSampler(comfy.samplers.Sampler):
         if not latent_image.any():  # the guider leaves such a latent in the autoencoder's units
             latent_image = model_wrap.inner_model.process_latent_in(latent_image)
 
-        def on_step(done: int, total: int, x0: Tensor) -> None:
+        def on_step(done: int, total: int, seen: Tensor) -> None:
             if callback:
-                callback(done - 1, x0, x0, total)
+                callback(done - 1, seen, latent_image, total)
 
         texts = [model_wrap.conds[key] for key in ("source", "positive") if key in model_wrap.conds]
         chunk = draws_that_fit(model_wrap.inner_model, texts, latent_image, self.draws)
@@ -210,7 +210,7 @@ def run(
         samples,
         sampler,
         torch.tensor(sorted(sigmas, reverse=True)),
-        callback=latent_preview.prepare_callback(model, len(sigmas)),  # every call of it says the real total
+        callback=Watch.of(model, len(sigmas)),  # every call of it says the real total
         seed=seed,
     )
     return sampler.result

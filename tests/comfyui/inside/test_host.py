@@ -20,6 +20,7 @@ host = pack("diffedit_core.hosts.comfyui.stages")
 redrawing = pack("diffedit_core.hosts.comfyui.redrawing")
 WireEdit = redrawing.WireEdit
 guider = pack("diffedit_core.hosts.comfyui.guider")
+watching = pack("diffedit_core.hosts.comfyui.watching")
 SamplingProcess = pack("diffedit_core.hosts.comfyui.noise").SamplingProcess
 choosing = pack("diffedit_core.choosing")
 contrast = pack("diffedit_core.contrast").contrast
@@ -29,6 +30,7 @@ look = stages.look
 sigma_at = pack("diffedit_core.strength").sigma_at
 noise_ratio = pack("diffedit_core.denoiser").noise_ratio
 settings = pack("diffedit_core.settings")
+pictures, sheets = pack("diffedit_core.pictures"), pack("diffedit_core.sheets")
 solvers = pack("diffedit_core.solvers")
 
 FIND = settings.ContrastSettings(draws=3, sure=1)
@@ -419,12 +421,49 @@ def steps(total):
     return [(done, total) for done in range(1, total + 1)]
 
 
-def test_progress_and_previews(monkeypatch):
-    seen = []
+@pytest.fixture
+def seen(monkeypatch):
+    """What ComfyUI is told of each step, with a picture at each."""
+    told = []
     monkeypatch.setattr(latent_preview.args, "preview_method", LatentPreviewMethod.Latent2RGB)
+    monkeypatch.setattr(watching, "EVERY", 0)
     monkeypatch.setattr(
-        comfy.utils, "PROGRESS_BAR_HOOK", lambda value, total, preview, **_: seen.append((value, total, preview))
+        comfy.utils, "PROGRESS_BAR_HOOK", lambda value, total, preview, **_: told.append((value, total, preview))
     )
+    return told
+
+
+@pytest.mark.parametrize("family", ["sd15", "wan"])
+def test_the_heatmap_is_seen_forming(family, seen):
+    model, latent = tiny.model(family), tiny.latent(family)
+    heatmap = guider.run(
+        model,
+        latent["samples"],
+        {"target": tiny.text("a dog", family), "source": tiny.text("a cat", family)},
+        SamplingProcess.of(model),
+        (0.0, 0.8),
+        lambda bound, x0, on_step: look(bound, x0, replace(FIND, drafts=0), draws.Draws.of(0), on_step).heatmap,
+    )
+    shown = [preview[1].tobytes() for *_, preview in seen]
+    assert len(shown) == len({*shown}) == FIND.draws
+    assert shown[-1] == pictures.to_pil(sheets.heat(heatmap.amax(1) if heatmap.ndim == 4 else heatmap)).tobytes()
+
+
+def test_pictures_are_shown_at_intervals_and_only_where_they_are_wanted(seen, monkeypatch):
+    monkeypatch.setattr(watching, "EVERY", 0.25)
+    times = iter([0.0, 0.0, 0.1, 0.24, 0.25, 0.25, 0.3])
+    watch = replace(watching.Watch.of(tiny.model(), 5), clock=lambda: next(times))
+    for step in range(5):
+        watch(step, tiny.latent()["samples"], tiny.latent()["samples"], 5)
+    shown = {value for value, _, preview in seen if preview}
+    assert shown == {1, 4}
+    seen.clear()
+    monkeypatch.setattr(latent_preview.args, "preview_method", LatentPreviewMethod.NoPreviews)
+    find(tiny.model(), tiny.latent())
+    assert seen and not any(preview for *_, preview in seen)
+
+
+def test_progress_and_previews(seen):
     find(tiny.model(), tiny.latent())
     assert [(value, total) for value, total, _ in seen] == [(1, 3), (2, 3), (3, 3)]
     assert all(preview[1].size == (8, 8) for *_, preview in seen)

@@ -132,6 +132,7 @@ NO_KNOBS = {  # default, and limits or options
     "guidance": (0.0, 0.0, 30.0),
     "caption": ("",),
     "texts": ("",),
+    "corrections": ("",),
     "rule": ("none", ["none", *(rule for rule in masks.RULES if not masks.RULES[rule].sees_cells)]),
     "kind": (None, list(toybox.KINDS)),
     "cut_outs": (None, ["each part", "one a picture", "one for all"]),
@@ -192,7 +193,8 @@ def test_the_value_widget_speaks_of_every_rule():
 
 def test_mask_refine_has_every_operation_and_its_defaults_do_nothing():
     fields = {field.id for field in schema("MaskRefine").inputs}
-    assert fields == {"mask", "rule", "value", "picture", "way_back", *refine.Refinement.__dataclass_fields__}
+    others = {"mask", "rule", "value", "picture", "way_back", "corrections"}
+    assert fields == others | {*refine.Refinement.__dataclass_fields__}
     mask = torch.rand((2, 40, 56), generator=torch.Generator().manual_seed(0))
     assert run("MaskRefine", mask=mask)[0].equal(mask)
 
