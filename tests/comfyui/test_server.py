@@ -26,7 +26,7 @@ def uploaded(server: Server) -> np.ndarray:
 def test_every_node_explains_itself(object_info: dict) -> None:
     for node in NODES:
         info = object_info[node]
-        assert info["category"] == "DiffEdit" and len(info["description"]) > 30
+        assert info["category"].startswith("DiffEdit/") and len(info["description"]) > 30
         for group in info["input"].values():
             for name, spec in group.items():
                 assert name in info["input_order"].get("hidden", []) or spec[1]["tooltip"], f"{node}.{name}"
