@@ -1,7 +1,7 @@
 """Writes what ComfyUI says of the nodes in each language: ``python locales/words.py [address of a running ComfyUI]``.
 
-English is what the nodes say themselves. ``LANGUAGE.json`` has how another language says the same texts: a new one is put
-there, to be filled in, and one that no node has any more goes. What ComfyUI reads, in the folders, is made of these.
+English is what the nodes say themselves. ``LANGUAGE.json`` has how another language says the same texts: a new one is
+put there, to be filled in, and one that no node has any more goes. The folders, which ComfyUI reads, are made of these.
 """
 
 from __future__ import annotations
