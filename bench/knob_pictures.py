@@ -143,7 +143,7 @@ def of_edit(scene: Scene, part: str, knob: str, *values: Any, **more: Any) -> Sh
 def of_context(*values: float) -> Shown:
     made = task(SEED + 4, "colour", Frame(1200, LARGE, 256, 224))
     picture, region = pictures_of([made.image]), torch.from_numpy(made.region)[None] > 0.5
-    canvas = Canvas(picture.shape[1:3], host().area, host().multiple)
+    canvas = Canvas((picture.shape[1], picture.shape[2]), host().area, host().multiple)
     boxes = canvas.whole().boxes(region)
 
     def boxed(value: float) -> Tensor:
@@ -196,7 +196,7 @@ SHEETS: Mapping[str, Callable[[], Shown]] = {
     "MaskRefine/edge_snap": partial(of_refinement, THING, "edge_snap", "none", "guided", "grabcut"),
     "MaskRefine/grow": partial(of_refinement, THING, "grow", -4, 0, 8),
     "MaskRefine/feather": partial(of_refinement, THING, "feather", 0.0, 4.0, 12.0),
-    "MaskRefine/keep_largest": partial(of_refinement, THING, "keep_largest", 0, 1, rule="zscore"),
+    "MaskRefine/keep_largest": partial(of_refinement, HARD, "keep_largest", 0, 1, rule="top"),
     "DDIMInvert/strength": partial(of_edit, OTHER, "inversion", "strength", 0.2, 0.5, 0.9),
     "MaskedDenoise/guidance": partial(of_edit, OTHER, "decoding", "guidance", 1.0, 3.0, 7.5),
     "MaskedDenoise/tries": partial(of_edit, HARD, "decoding", "tries", 1, 2, 3),
