@@ -16,8 +16,12 @@ LOADED = "() => !!(window.app?.graph && window.LiteGraph?.registered_node_types?
 PUT = """names => Object.fromEntries(names.map(name => {
   const node = LiteGraph.createNode(name);
   app.graph.add(node);
-  const seen = (node.widgets ?? []).filter(widget => !widget.hidden && !(widget.advanced && !node.showAdvanced));
-  return [name, { title: node.title, all: (node.widgets ?? []).length, seen: seen.map(widget => widget.label) }];
+  const widgets = node.widgets ?? [];
+  const seen = () => widgets.filter(widget => node.isWidgetVisible(widget) && !widget.hidden).map(each => each.label);
+  const first = seen(), height = node.computeSize()[1];
+  node.toggleAdvanced();
+  const grows = node.computeSize()[1] - height;
+  return [name, { title: node.title, all: widgets.length, first, then: seen().length, grows }];
 }))"""
 MOST_WIDGETS, SINCE = 6, "0.10"  # ComfyUI folds widgets from there on
 
@@ -36,7 +40,11 @@ def test_few_widgets_are_seen_at_first(
         page.wait_for_function(LOADED, timeout=120_000)
         nodes: dict[str, Any] = page.evaluate(PUT, NODES)
         browser.close()
-    assert nodes["DiffEdit_DiffEditMask"]["title"] == title and label in nodes["DiffEdit_DiffEditMask"]["seen"]
+    assert nodes["DiffEdit_DiffEditMask"]["title"] == title and label in nodes["DiffEdit_DiffEditMask"]["first"]
     for name, node in nodes.items():
-        folds = installation.has(SINCE)
-        assert len(node["seen"]) <= MOST_WIDGETS if folds else len(node["seen"]) == node["all"], f"{name}: {node}"
+        assert node["then"] == node["all"], f"{name}: {node}"
+        if installation.has(SINCE):
+            assert len(node["first"]) <= MOST_WIDGETS, f"{name}: {node}"
+            assert (node["grows"] > 0) == (len(node["first"]) < node["all"]), f"{name} leaves gaps: {node}"
+        else:
+            assert len(node["first"]) == node["all"], f"{name}: {node}"
