@@ -1,11 +1,12 @@
 PYTHON ?= python3
+CONSTRAINTS ?= constraints.txt
 PY := .venv/bin/python
 
-.PHONY: demo test check format bench train clean
+.PHONY: demo test test-comfyui check format bench train clean
 
 .venv/ready: pyproject.toml constraints.txt
 	test -x $(PY) || $(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[standalone,dev]'
+	$(PY) -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[standalone,dev]'
 	touch $@
 
 demo: .venv/ready            ## an edit, from nothing: writes demo.png
@@ -13,6 +14,9 @@ demo: .venv/ready            ## an edit, from nothing: writes demo.png
 
 test: .venv/ready
 	$(PY) -m pytest tests -n auto
+
+test-comfyui: .venv/ready    ## only those in ComfyUI: in ~/ComfyUI*, or in COMFYUI_PATH
+	$(PY) -m pytest tests/comfyui -n auto
 
 check: .venv/ready           ## format, lint, types
 	$(PY) -m ruff format --check .

@@ -56,9 +56,15 @@ class KeepSettings(Settings):
     alignment: str = knob("local", "How the edited picture may be moved onto the original.", names=ALIGNMENTS)
     colour: str = knob("curve", "How the edited picture is brought to the original's colours.", names=MATCHES)
     grow: int = knob(1, "Pixels to grow what was found by.", low=0, high=256)
-    rim: float = knob(1.0, "Pixels of the mask's inner edge over which to blend.", low=0, high=256, step=0.5)
-    seam: str = knob("none", "Fits what is pasted, in the original's colours, to what is around it.", names=SEAMS)
-    refused: str = knob("error", "What to do if the two pictures have too little in common.", names=REFUSALS)
+    rim: float = knob(
+        1.0, "Pixels of the mask's inner edge over which to blend.", low=0, high=256, step=0.5, advanced=True
+    )
+    seam: str = knob(
+        "none", "Fits what is pasted, in the original's colours, to what is around it.", names=SEAMS, advanced=True
+    )
+    refused: str = knob(
+        "error", "What to do if the two pictures have too little in common.", names=REFUSALS, advanced=True
+    )
     clip: bool = knob(False, "The pictures are frames of a clip: what moves them is smoothed over time.", advanced=True)
 
 

@@ -22,18 +22,27 @@ MOST_PIXELS = 1024
 class Refinement(Settings):
     """What to do to a mask, in the order in which it is done. The defaults do nothing."""
 
-    threshold: float | None = knob(None, "Keeps what is above it, which makes a soft mask hard.", low=0, high=1)
+    threshold: float | None = knob(
+        None, "Keeps what is above it, which makes a soft mask hard.", low=0, high=1, advanced=True
+    )
     edge_snap: str = knob("none", "Follows the picture's edges.", names=EDGE_SNAPS)
     edge_radius: int = knob(8, "Pixels within which to look for an edge.", low=0, high=MOST_PIXELS, advanced=True)
     open: int = knob(0, "Pixels: removes what is thinner than twice this.", low=0, high=MOST_PIXELS, advanced=True)
     close: int = knob(0, "Pixels: bridges gaps narrower than twice this.", low=0, high=MOST_PIXELS, advanced=True)
     min_island: float = knob(
-        0.0, "Removes separate parts that cover less than this share of the picture.", low=0, high=1, step=0.001
+        0.0,
+        "Removes separate parts that cover less than this share of the picture.",
+        low=0,
+        high=1,
+        step=0.001,
+        advanced=True,
     )
-    fill_holes: float = knob(0.0, "Fills holes of up to this share of the picture.", low=0, high=1, step=0.001)
+    fill_holes: float = knob(
+        0.0, "Fills holes of up to this share of the picture.", low=0, high=1, step=0.001, advanced=True
+    )
     keep_largest: int = knob(0, "Keeps this many separate parts, the largest first. 0 keeps all.", low=0, high=100)
     grow: int = knob(0, "Pixels to grow by. Negative shrinks.", low=-MOST_PIXELS, high=MOST_PIXELS)
-    invert: bool = knob(False, "Swaps what may change with what stays.")
+    invert: bool = knob(False, "Swaps what may change with what stays.", advanced=True)
     feather: float = knob(0.0, "Pixels over which the rim is softened, on both sides.", low=0, high=256, step=0.5)
     snap: float = knob(0.0, "Values this close to 0 or 1 become 0 or 1.", low=0, high=0.49, advanced=True)
 

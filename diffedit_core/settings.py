@@ -28,7 +28,7 @@ class ContrastSettings(Settings):
     )
     draws: int = knob(4, "Noise draws to average. More make a cleaner heatmap and take longer.", low=1, high=1000)
     kind: str = knob("auto", "What the texts ask for.", names=KINDS)
-    statistic: str = knob("signed", "How the draws are averaged.", names=STATISTICS)
+    statistic: str = knob("signed", "How the draws are averaged.", names=STATISTICS, advanced=True)
     paired: bool = knob(True, "Draws noise in +/- pairs. Use an even number of draws.", advanced=True)
     sure: float = knob(
         0.8, "Stops after two draws that agree more than this. 1 takes all draws.", low=-1, high=1, advanced=True
@@ -60,7 +60,7 @@ class ContrastSettings(Settings):
 class CutSettings(Settings):
     """How the heatmap becomes a mask."""
 
-    rule: str = knob("auto", "How the heatmap becomes a mask.", names=RULES)
+    rule: str = knob("auto", "How the heatmap becomes a mask.", names=RULES, advanced=True)
     value: float | None = knob(None, "What the rule goes by, instead of its own default.", low=-10, high=100)
 
     def __post_init__(self) -> None:
@@ -103,7 +103,11 @@ class InversionSettings(Settings):
         flag="inversion-guidance",
     )
     iterations: int = knob(
-        0, "Fixed-point iterations per step, each one prediction. With 2 or 3 the way back is exact.", low=0, high=20
+        0,
+        "Fixed-point iterations per step, each one prediction. With 2 or 3 the way back is exact.",
+        low=0,
+        high=20,
+        advanced=True,
     )
 
 
@@ -123,7 +127,7 @@ class DecodingSettings(Settings):
         3, "Attempts with different noise. The one that the model judges closest to the target is kept.", low=1, high=64
     )
     background: str = knob("retrace", "What stands outside the mask on the way down.", names=BACKGROUNDS)
-    greys: str = knob("blend", "What grey in a mask means, and its rim.", names=GREYS)
+    greys: str = knob("blend", "What grey in a mask means, and its rim.", names=GREYS, advanced=True)
     solver: str = knob("ancestral", "How to step from one noise level to the next.", names=SOLVERS, advanced=True)
     overlap: str = knob("stronger", "Where the masks of several edits meet.", names=OVERLAPS, advanced=True)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..diffedit_core.hosts.comfyui.pointing import point_at
 from ..diffedit_core.pointing import PointSettings
-from .fields import CATEGORY, supported, widgets
+from .fields import MASKS, supported, widgets
 
 BoundingBox = io.Custom("BOUNDING_BOX")  # ComfyUI has a class of it since 0.15
 
@@ -21,7 +21,7 @@ class BoxesAndPoints(io.ComfyNode):
             io.Schema,
             node_id="DiffEdit_BoxesAndPoints",
             display_name="Boxes and Points",
-            category=CATEGORY,
+            category=MASKS,
             description="Turns a mask into boxes and points, for SAM3 Detect or another model that outlines what it is "
             "shown. The two texts know what is meant, and such a model knows where its edge is.",
             inputs=[

@@ -15,7 +15,7 @@ from ..diffedit_core.hosts.comfyui.remarks import remarks
 from ..diffedit_core.hosts.comfyui.stages import invert_picture
 from ..diffedit_core.settings import InversionSettings
 from .display import show_inverted
-from .fields import CATEGORY, Trajectory, supported, widgets
+from .fields import EDITS, Trajectory, supported, widgets
 
 
 class DDIMInvert(io.ComfyNode):
@@ -25,7 +25,7 @@ class DDIMInvert(io.ComfyNode):
             io.Schema,
             node_id="DiffEdit_DDIMInvert",
             display_name="DDIM Invert",
-            category=CATEGORY,
+            category=EDITS,
             description="Finds the noise that a picture could have been made from, and keeps every level on the way, "
             "so that denoising comes back to the same picture.",
             inputs=[
@@ -76,7 +76,14 @@ class DDIMInvert(io.ComfyNode):
                 ),
             ],
             hidden=[io.Hidden.unique_id],
-            search_aliases=["ddim inversion", "unsample", "noise inversion"],
+            search_aliases=[
+                "ddim inversion",
+                "invert image",
+                "unsample",
+                "noise inversion",
+                "image to noise",
+                "keep the layout",
+            ],
         )
 
     @classmethod

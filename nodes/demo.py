@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..diffedit_core.hosts.comfyui.demo import demo_model, demo_scene
 from ..diffedit_core.toybox import KINDS
-from .fields import CATEGORY, seed, supported
+from .fields import DEMO, seed, supported
 
 
 class DemoModel(io.ComfyNode):
@@ -16,7 +16,7 @@ class DemoModel(io.ComfyNode):
             io.Schema,
             node_id="DiffEdit_DemoModel",
             display_name="Demo Model",
-            category=CATEGORY,
+            category=DEMO,
             description="The small model that comes with this pack: it knows soft shapes on textured grounds, 128 "
             "pixels wide. Nothing is downloaded.",
             inputs=[],
@@ -25,6 +25,7 @@ class DemoModel(io.ComfyNode):
                 io.Clip.Output("clip", display_name="clip", tooltip="For CLIP Text Encode."),
                 io.Vae.Output("vae", display_name="vae", tooltip="For VAE Encode and VAE Decode."),
             ],
+            search_aliases=["test model", "example model", "no download", "without a checkpoint"],
         )
 
     @classmethod
@@ -39,7 +40,7 @@ class DemoScene(io.ComfyNode):
             io.Schema,
             node_id="DiffEdit_DemoScene",
             display_name="Demo Scene",
-            category=CATEGORY,
+            category=DEMO,
             description="A picture of the demo model's world, an edit of it in words, and the right result.",
             inputs=[seed(), io.Combo.Input("kind", options=list(KINDS), tooltip="What the edit changes.")],
             outputs=[
@@ -49,6 +50,7 @@ class DemoScene(io.ComfyNode):
                 io.Mask.Output("region", display_name="region", tooltip="The true region of the edit."),
                 io.Image.Output("truth", display_name="truth", tooltip="The true edited picture."),
             ],
+            search_aliases=["test image", "example picture", "sample prompts", "toybox"],
         )
 
     @classmethod

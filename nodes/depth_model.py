@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..diffedit_core.hosts.comfyui.depth import with_depth
-from .fields import CATEGORY, supported
+from .fields import EDITS, supported
 
 
 class DepthModel(io.ComfyNode):
@@ -18,7 +18,7 @@ class DepthModel(io.ComfyNode):
             io.Schema,
             node_id="DiffEdit_DepthModel",
             display_name="Model with Depth",
-            category=CATEGORY,
+            category=EDITS,
             description="Gives a model that was trained on depth maps (SD2 for depth) the depth of the picture, so "
             "that what it draws keeps the shape of what is there.",
             inputs=[
@@ -30,7 +30,13 @@ class DepthModel(io.ComfyNode):
             outputs=[
                 io.Model.Output("seeing_model", display_name="model", tooltip="For our nodes, or for KSampler."),
             ],
-            search_aliases=["depth2img", "depth conditioning", "stable-diffusion-2-depth"],
+            search_aliases=[
+                "depth2img",
+                "depth conditioning",
+                "depth map",
+                "keep the shape",
+                "stable-diffusion-2-depth",
+            ],
         )
 
     @classmethod

@@ -12,7 +12,7 @@ from ..diffedit_core.hosts.comfyui.remarks import remarks
 from ..diffedit_core.hosts.comfyui.stages import find_mask
 from ..diffedit_core.settings import ContrastSettings, CutSettings
 from .display import show_found
-from .fields import CATEGORY, contrast_inputs, mask_outputs, rule_value, seed, supported, widgets
+from .fields import MASKS, contrast_inputs, mask_outputs, rule_value, seed, supported, widgets
 
 
 class DiffEditMask(io.ComfyNode):
@@ -22,7 +22,7 @@ class DiffEditMask(io.ComfyNode):
             io.Schema,
             node_id="DiffEdit_DiffEditMask",
             display_name="DiffEdit Mask",
-            category=CATEGORY,
+            category=MASKS,
             description="Finds where an edit belongs: adds noise to the picture and compares what the model predicts "
             "under the source text and under the target text.",
             inputs=[
@@ -64,7 +64,16 @@ class DiffEditMask(io.ComfyNode):
             ],
             hidden=[io.Hidden.unique_id],
             is_output_node=True,
-            search_aliases=["diffedit", "text mask", "find edit region"],
+            search_aliases=[
+                "diffedit",
+                "mask by text",
+                "text mask",
+                "auto mask",
+                "find edit region",
+                "what to change",
+                "replace",
+                "segment",
+            ],
         )
 
     @classmethod

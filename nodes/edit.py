@@ -8,7 +8,7 @@ from torch import Tensor
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
 from ..diffedit_core.hosts.comfyui.latents import VaeLatent
 from ..diffedit_core.hosts.comfyui.redrawing import WireEdit
-from .fields import CATEGORY, Edits, supported
+from .fields import EDITS, Edits, supported
 
 
 class Edit(io.ComfyNode):
@@ -18,7 +18,7 @@ class Edit(io.ComfyNode):
             io.Schema,
             node_id="DiffEdit_Edit",
             display_name="One More Edit",
-            category=CATEGORY,
+            category=EDITS,
             description="One more thing to change in the same picture, with a mask and a text of its own. Masked "
             "Denoise draws it together with its own edit. Chain as many as you like.",
             inputs=[
@@ -47,7 +47,14 @@ class Edit(io.ComfyNode):
                 Edits.Input("edits", optional=True, tooltip="Further edits, from another node like this one."),
             ],
             outputs=[Edits.Output("all_edits", display_name="edits", tooltip="For Masked Denoise, or the next edit.")],
-            search_aliases=["diffedit", "several edits", "multiple edits", "another edit"],
+            search_aliases=[
+                "diffedit",
+                "several edits",
+                "multiple edits",
+                "another edit",
+                "regional prompt",
+                "inpaint more",
+            ],
         )
 
     @classmethod

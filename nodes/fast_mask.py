@@ -13,7 +13,7 @@ from ..diffedit_core.hosts.comfyui.remarks import remarks
 from ..diffedit_core.hosts.comfyui.stages import find_mask
 from ..diffedit_core.settings import FASTDIFFEDIT
 from .display import show_mask
-from .fields import CATEGORY, contrast_inputs, mask_outputs, seed, supported, widgets
+from .fields import MASKS, contrast_inputs, mask_outputs, seed, supported, widgets
 
 
 class FastMask(io.ComfyNode):
@@ -23,14 +23,14 @@ class FastMask(io.ComfyNode):
             io.Schema,
             node_id="DiffEdit_FastMask",
             display_name="Fast Mask",
-            category=CATEGORY,
+            category=MASKS,
             description="FastDiffEdit's mask: single predictions under both texts over several noise draws, cut at "
             "their mean and grown a little. Made for inpainting models, which fill in what it covers.",
             inputs=[*contrast_inputs(), *widgets(FASTDIFFEDIT.mask.contrast, "strength", "draws"), seed()],
             outputs=mask_outputs(),
             hidden=[io.Hidden.unique_id],
             is_output_node=True,
-            search_aliases=["fastdiffedit", "text mask"],
+            search_aliases=["fastdiffedit", "mask by text", "text mask", "auto mask", "inpaint mask", "quick mask"],
         )
 
     @classmethod

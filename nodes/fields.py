@@ -13,7 +13,9 @@ from ..diffedit_core.masks import RULES
 
 Made = TypeVar("Made")
 
-CATEGORY = "DiffEdit"
+MASKS, EDITS, PICTURES, DEMO = (f"DiffEdit/{part}" for part in ("mask", "edit", "image", "demo"))
+"""Categories, in the words of ComfyUI's own where it has them."""
+
 MAX_SEED = 2**64 - 1
 # If the seed changed after each run, turning any downstream knob would run the model again.
 UNCHANGED: Any = getattr(getattr(io, "ControlAfterGenerate", None), "fixed", True)  # since 0.14

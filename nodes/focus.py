@@ -14,7 +14,7 @@ from ..diffedit_core.hosts.comfyui.latents import VaeLatent
 from ..diffedit_core.hosts.comfyui.redrawing import WireEdit
 from ..diffedit_core.sheets import framed
 from .display import show_text
-from .fields import CATEGORY, Edits, WayBack, supported, widgets
+from .fields import PICTURES, Edits, WayBack, supported, widgets
 
 
 class Focus(io.ComfyNode):
@@ -24,7 +24,7 @@ class Focus(io.ComfyNode):
             io.Schema,
             node_id="DiffEdit_Focus",
             display_name="Focus",
-            category=CATEGORY,
+            category=PICTURES,
             description="Takes a picture of any size to the size that the model was made for: the whole of it, or with "
             "a mask, a cut-out around what the mask holds. Paste Back puts the edited cut-out back. A picture of about "
             "the model's size stays as it is.",
@@ -69,7 +69,10 @@ class Focus(io.ComfyNode):
                 ),
             ],
             hidden=[io.Hidden.unique_id],
-            search_aliases=["crop and stitch", "inpaint crop", "detailer", "crop by mask"],
+            search_aliases=[
+                *("crop and stitch", "inpaint crop", "detailer", "crop by mask", "zoom in", "large image"),
+                *("high resolution", "small face"),
+            ],
         )
 
     @classmethod

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..diffedit_core.hosts.comfyui.keeping import keep
 from ..diffedit_core.keeping import KeepSettings
 from .display import show_kept
-from .fields import CATEGORY, supported, widgets
+from .fields import PICTURES, supported, widgets
 
 
 class KeepTheRest(io.ComfyNode):
@@ -20,7 +20,7 @@ class KeepTheRest(io.ComfyNode):
             io.Schema,
             node_id="DiffEdit_KeepTheRest",
             display_name="Keep the Rest",
-            category=CATEGORY,
+            category=PICTURES,
             description="Takes a picture and what any edit model made of it, and puts only what was meant to change "
             "into the picture. Shift, zoom and tint are undone, and everything else is the original, to the pixel.",
             inputs=[
@@ -54,7 +54,10 @@ class KeepTheRest(io.ComfyNode):
             ],
             hidden=[io.Hidden.unique_id],
             is_output_node=True,
-            search_aliases=["align", "color match", "restore background", "pixel shift", "drift", "kontext"],
+            search_aliases=[
+                *("align", "color match", "colour match", "restore background", "keep background", "pixel shift"),
+                *("drift", "kontext", "qwen image edit", "klein"),
+            ],
         )
 
     @classmethod

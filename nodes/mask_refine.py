@@ -12,7 +12,7 @@ from ..diffedit_core.hosts.comfyui.refining import Given, refined
 from ..diffedit_core.masks import RULES
 from ..diffedit_core.refine import Refinement
 from .display import show_refined
-from .fields import CATEGORY, WayBack, painted, rule_value, supported, widgets
+from .fields import MASKS, WayBack, painted, rule_value, supported, widgets
 
 
 class MaskRefine(io.ComfyNode):
@@ -22,7 +22,7 @@ class MaskRefine(io.ComfyNode):
             io.Schema,
             node_id="DiffEdit_MaskRefine",
             display_name="Mask Refine",
-            category=CATEGORY,
+            category=MASKS,
             description="Cuts a mask from a heatmap, follows the picture's edges, cleans, grows and feathers it, in "
             "this order. It needs no model, so you see the result at once.",
             inputs=[
@@ -51,7 +51,10 @@ class MaskRefine(io.ComfyNode):
             outputs=[io.Mask.Output("refined", display_name="mask", tooltip="White where the picture may change.")],
             hidden=[io.Hidden.unique_id],
             is_output_node=True,
-            search_aliases=["grow mask", "feather mask", "mask cleanup"],
+            search_aliases=[
+                *("grow mask", "expand mask", "shrink mask", "feather mask", "blur mask", "invert mask"),
+                *("mask cleanup", "fix mask", "fill holes", "mask edges", "threshold", "heatmap to mask"),
+            ],
         )
 
     @classmethod

@@ -13,7 +13,7 @@ from ..diffedit_core.hosts.comfyui.redrawing import WireEdit, masked_denoise, wi
 from ..diffedit_core.hosts.comfyui.stages import WireTrajectory
 from ..diffedit_core.settings import DecodingSettings, EditSettings
 from .display import show_advice
-from .fields import CATEGORY, Edits, Trajectory, seed, supported, widgets
+from .fields import EDITS, Edits, Trajectory, seed, supported, widgets
 
 
 class MaskedDenoise(io.ComfyNode):
@@ -23,7 +23,7 @@ class MaskedDenoise(io.ComfyNode):
             io.Schema,
             node_id="DiffEdit_MaskedDenoise",
             display_name="Masked Denoise",
-            category=CATEGORY,
+            category=EDITS,
             description="Denoises an inverted picture under the new text inside the mask. Outside the mask, the latent "
             "stays as it was.",
             inputs=[
@@ -59,7 +59,10 @@ class MaskedDenoise(io.ComfyNode):
                 io.Mask.Output("masks", display_name="mask", tooltip="The masks of all edits in one, for Paste Back."),
             ],
             hidden=[io.Hidden.unique_id],
-            search_aliases=["diffedit", "inpaint", "edit with text"],
+            search_aliases=[
+                *("diffedit", "inpaint", "edit with text", "replace", "remove", "change colour", "change color"),
+                *("change background", "add object", "img2img", "sampler"),
+            ],
         )
 
     @classmethod

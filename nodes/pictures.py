@@ -12,7 +12,7 @@ from ..diffedit_core.hosts.comfyui.pasting import paste_back
 from ..diffedit_core.hosts.comfyui.pictures import panels
 from ..diffedit_core.settings import EditSettings
 from .display import show_left_over
-from .fields import CATEGORY, WayBack, supported, widgets
+from .fields import PICTURES, WayBack, supported, widgets
 
 
 class PasteBack(io.ComfyNode):
@@ -22,7 +22,7 @@ class PasteBack(io.ComfyNode):
             io.Schema,
             node_id="DiffEdit_PasteBack",
             display_name="Paste Back",
-            category=CATEGORY,
+            category=PICTURES,
             description="Puts the original pixels back outside the mask. A VAE changes every pixel a little; after "
             "this node, only pixels inside the mask differ.",
             inputs=[
@@ -45,7 +45,15 @@ class PasteBack(io.ComfyNode):
                 io.Mask.Output("changed", display_name="mask", tooltip="Where it differs from the original."),
             ],
             hidden=[io.Hidden.unique_id],
-            search_aliases=["composite", "blend", "keep background", "stitch"],
+            search_aliases=[
+                "composite",
+                "blend",
+                "keep background",
+                "stitch",
+                "uncrop",
+                "restore pixels",
+                "paste image",
+            ],
         )
 
     @classmethod
@@ -64,7 +72,7 @@ class Panels(io.ComfyNode):
             io.Schema,
             node_id="DiffEdit_Panels",
             display_name="Panels",
-            category=CATEGORY,
+            category=PICTURES,
             description="The picture, its mask and the edit side by side, to look at or to publish.",
             inputs=[
                 io.Image.Input("original", tooltip="The picture as it was loaded."),
@@ -74,7 +82,7 @@ class Panels(io.ComfyNode):
             ],
             outputs=[io.Image.Output("panels", display_name="panels", tooltip="All three, under their titles.")],
             is_output_node=True,
-            search_aliases=["compare", "before after"],
+            search_aliases=["compare", "before after", "side by side", "show the mask"],
         )
 
     @classmethod

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ..diffedit_core.hosts.comfyui.averaging import average
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
-from .fields import CATEGORY, supported
+from .fields import EDITS, supported
 
 
 class AverageTexts(io.ComfyNode):
@@ -18,7 +18,7 @@ class AverageTexts(io.ComfyNode):
             io.Schema,
             node_id="DiffEdit_AverageTexts",
             display_name="Average Texts",
-            category=CATEGORY,
+            category=EDITS,
             description="Encodes any number of texts and averages them. Several wordings of the source text, and as "
             "many of the target text, find a place more surely than one of each.",
             inputs=[
@@ -43,7 +43,15 @@ class AverageTexts(io.ComfyNode):
                     "average", display_name="conditioning", tooltip="For any node that takes a text."
                 )
             ],
-            search_aliases=["prompt average", "average prompts", "mean", "embeddings", "wordings"],
+            search_aliases=[
+                "prompt average",
+                "average prompts",
+                "combine prompts",
+                "mean",
+                "embeddings",
+                "wordings",
+                "synonyms",
+            ],
         )
 
     @classmethod

@@ -1,5 +1,6 @@
 """What the pages promise is there: tests, files, templates and flags that they name."""
 
+import json
 import re
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from diffedit_core.cli import _parser
 ROOT = Path(__file__).parents[1]
 SEEDS = (ROOT / "docs" / "seeds.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+HELP = ROOT / "web" / "docs"
+NODES = json.loads((ROOT / "locales" / "en" / "nodeDefs.json").read_text(encoding="utf-8"))
+CHINESE = json.loads((ROOT / "locales" / "zh" / "nodeDefs.json").read_text(encoding="utf-8"))
 TEMPLATES = [path.stem for path in (ROOT / "workflows").glob("*.json")]
 
 
@@ -42,3 +46,28 @@ def test_flags_that_a_page_names_are_flags(page):
 def test_links_lead_somewhere(page):
     for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
         assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def pictures_in(page):
+    """They are looked up from the folder of all pages, whichever page shows them."""
+    return re.findall(r"!\[.+?\]\((.+?)\)", page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_a_node_has_its_help_in_english_and_in_chinese(node):
+    english, chinese = HELP / f"{node}.md", HELP / node / "zh.md"
+    text = chinese.read_text(encoding="utf-8")
+    assert text.startswith(f"# {CHINESE[node]['display_name']}\n")
+    for name, socket in CHINESE[node]["inputs"].items():
+        assert socket["name"] in text and name in text, f"{chinese} does not mention {name}"
+    for number, socket in CHINESE[node]["outputs"].items():
+        own, translated = NODES[node]["outputs"][number]["name"], socket["name"]
+        assert f"**{translated}**" in text and own in text, f"{chinese} does not mention the output {own}"
+    assert pictures_in(english) == pictures_in(chinese)
+
+
+def test_every_picture_of_the_help_is_there_and_is_shown():
+    shown = {name for page in HELP.glob("*.md") for name in pictures_in(page)}
+    assert shown == {str(path.relative_to(HELP)) for path in HELP.rglob("*.jpg")}
+    sheets = re.findall(r'^    "(\w+/\w+)": ', (ROOT / "bench" / "knob_pictures.py").read_text(), re.MULTILINE)
+    assert shown == {f"DiffEdit_{sheet}.jpg" for sheet in sheets}

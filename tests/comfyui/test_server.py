@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import numpy as np
@@ -26,7 +27,7 @@ def uploaded(server: Server) -> np.ndarray:
 def test_every_node_explains_itself(object_info: dict) -> None:
     for node in NODES:
         info = object_info[node]
-        assert info["category"] == "DiffEdit" and len(info["description"]) > 30
+        assert info["category"].startswith("DiffEdit/") and len(info["description"]) > 30
         for group in info["input"].values():
             for name, spec in group.items():
                 assert name in info["input_order"].get("hidden", []) or spec[1]["tooltip"], f"{node}.{name}"
@@ -42,6 +43,9 @@ def test_every_node_has_a_help_page(node: str, server: Server, object_info: dict
             assert name in page, f"the help page of {node} does not mention {name}"
     for name in info["output_name"]:
         assert f"**{name}**" in page, f"the help page of {node} does not mention the output {name}"
+    assert server.fetch(f"/extensions/{FOLDER_NAME}/docs/{node}/zh.md").decode().startswith("# ")
+    for name in re.findall(r"!\[.+?\]\((.+?)\)", page):
+        assert server.fetch(f"/extensions/{FOLDER_NAME}/docs/{name}").startswith(b"\xff\xd8")  # a JPEG
 
 
 @pytest.mark.parametrize("name", ["demo", "diffedit"])

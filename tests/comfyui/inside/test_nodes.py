@@ -68,7 +68,7 @@ def test_ids_are_forever():
 @pytest.mark.parametrize("name", IDS)
 def test_every_schema_is_complete(name):
     made = schema(name)
-    assert made.category == "DiffEdit" and made.display_name and made.description
+    assert made.category.startswith("DiffEdit/") and made.display_name and made.description
     fields = [*(made.inputs or []), *made.outputs]
     assert len({field.id for field in fields}) == len(fields)
     assert [field.id for field in fields if not field.tooltip] == []
