@@ -25,7 +25,6 @@ from diffedit_core.hosts.diffusers import DiffusersHost, be_quiet
 from diffedit_core.pictures import from_bytes
 from diffedit_core.settings import PRESETS, ContrastSettings, EditSettings, InversionSettings, MaskSettings
 from diffedit_core.toybox import HELD_OUT_SEEDS, KINDS
-from diffedit_core.toybox.scenes import Frame
 
 STEPS, DRAWS = 4, 2
 SETTINGS = ["--preset", "fast", "--steps", str(STEPS), "--mask-draws", str(DRAWS)]
@@ -37,13 +36,13 @@ class Batch:
 
     def __init__(self, folder: Path, count: int, side: int = 128) -> None:
         self.folder, self.count, self.out = folder, count, folder / "out"
-        self.tasks = [toybox.task(HELD_OUT_SEEDS[i], KINDS[i % len(KINDS)], Frame(side)) for i in range(count)]
+        self.tasks = [toybox.task(HELD_OUT_SEEDS[i], KINDS[i % len(KINDS)]) for i in range(count)]
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "table.csv").open("w", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(["image", "source", "target", "out"])
             for number, task in enumerate(self.tasks):
-                Image.fromarray(task.image).save(folder / f"{number}.png")
+                Image.fromarray(task.image).resize((side, side)).save(folder / f"{number}.png")
                 rows.writerow([f"{number}.png", task.source, task.target, f"{number}.png"])
 
     def command(self, *flags: object, table: str = "table.csv") -> list[str]:

@@ -53,7 +53,10 @@ class Server:
         return json.loads(self.call("/upload/image", body, f"multipart/form-data; boundary={edge}"))["name"]
 
     def queue(self, graph: Graph) -> str:
-        return json.loads(self.call("/prompt", json.dumps({"prompt": graph}).encode()))["prompt_id"]
+        answer = json.loads(self.call("/prompt", json.dumps({"prompt": graph}).encode()))
+        if answer.get("node_errors"):  # it runs what is left of the graph
+            raise RuntimeError(f"the server says to /prompt: {json.dumps(answer['node_errors'])[:500]}")
+        return answer["prompt_id"]
 
     def answer(self, prompt: str) -> dict[str, Any] | None:
         """What became of a prompt; None while it is not done."""

@@ -22,7 +22,6 @@ from diffedit_core.cli.flags import flags_of
 from diffedit_core.cli.rows import FOR_ALL, rows_of
 from diffedit_core.keeping import KeepSettings
 from diffedit_core.settings import EditSettings
-from diffedit_core.toybox.scenes import Frame
 
 FEW_STEPS = [*FEW, *OBJECT]
 
@@ -104,9 +103,9 @@ def test_a_hundred_bad_rows_of_twenty_kinds_among_a_hundred_good(tmp_path, capsy
     """Kept, not edited: that needs no model, and what is wrong with a row is found before its model is asked."""
     folder = tmp_path / "in"
     folder.mkdir()
-    task = toybox.task(toybox.HELD_OUT_SEEDS[1], "colour", Frame(64))
-    Image.fromarray(task.image).save(folder / "0.png")
-    Image.fromarray(task.edited).save(folder / "e.png")
+    task = toybox.task(toybox.HELD_OUT_SEEDS[1], "colour")
+    Image.fromarray(task.image).resize((64, 64)).save(folder / "0.png")
+    Image.fromarray(task.edited).resize((64, 64)).save(folder / "e.png")
     bad = bad_rows.prepared(folder, "0.png")
     assert len(bad) == 20
     texts = [bad_rows.written({"image": "0.png", "edited": "e.png", "alignment": "none", "out": "0.png"})]

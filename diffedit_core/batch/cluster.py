@@ -22,7 +22,7 @@ AGAIN = 3
 
 
 class OnRay:
-    """``address`` is "local", or what Ray calls the cluster: "auto", or ray://HOST:10001."""
+    """``address`` is "local", or what Ray calls the cluster: "auto", or HOST:6379."""
 
     def __init__(self, make: MakeWorker, address: str, count: int | None, cpus: int, gpus: float | None) -> None:
         self.make, self.address, self.count, self.cpus, self.gpus = make, address, count, cpus, gpus

@@ -42,7 +42,7 @@ class Tally:
 
 
 @dataclass
-class _Survey:
+class Survey:
     """What the table asks for, before anything is done."""
 
     rows: int = 0
@@ -50,7 +50,7 @@ class _Survey:
     names: set[str] = field(default_factory=set)  # of the files that come of them
 
     @classmethod
-    def of(cls, plan: Plan) -> _Survey:
+    def of(cls, plan: Plan) -> Survey:
         found = cls()
         for job in plan.jobs():
             found.rows += 1
@@ -73,7 +73,7 @@ def run(plan: Plan, runner: Runner, on_start: Callable[[Tally], None], on_line: 
     with locked(own / "lock", plan.out):
         for draft in own.glob(".diffedit-*"):  # of a run that was killed
             draft.unlink()
-        survey = _Survey.of(plan)
+        survey = Survey.of(plan)
         journal = Journal(plan.out / RESULTS, lambda line: survey.still_holds(line, plan.out), own)
         tally = Tally(survey.rows, len(journal.done & survey.keys))
         on_start(tally)
@@ -105,7 +105,7 @@ def write_page(plan: Plan, keys: set[str]) -> None:
         place = address(image, plan.table.base) if isinstance(image, str) else None
         return relative(place, plan.out) if isinstance(place, Path) else place
 
-    write_sheet(plan.out / SHEET, shown, original)
+    write_sheet(plan.out / SHEET, shown, original, plan.out / OWN)
 
 
 def _left(plan: Plan, done: frozenset[str], landing: Landing) -> Iterator[Job]:

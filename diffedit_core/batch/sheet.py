@@ -24,11 +24,13 @@ def thumbnail_of(key: str) -> str:
     return f"{THUMBNAILS}/{key[:2]}/{key}.jpg"
 
 
-def write_sheet(path: Path, lines: Callable[[], Iterable[Line]], original: Callable[[Any], str | None]) -> None:
+def write_sheet(
+    path: Path, lines: Callable[[], Iterable[Line]], original: Callable[[Any], str | None], drafts: Path | None = None
+) -> None:
     """``original`` says where the picture of a line is, for a link; None where there is no such file."""
     shown = heapq.nsmallest(MOST, (line for line in lines() if "error" not in line), key=_agreement)
     failed = heapq.nsmallest(MOST, (line for line in lines() if "error" in line), key=lambda line: line.get("row", 0))
-    with written_whole(path) as draft, draft.open("w", encoding="utf-8") as file:
+    with written_whole(path, drafts) as draft, draft.open("w", encoding="utf-8") as file:
         file.writelines(_page(shown, failed, lambda line: original(line.get("image"))))
 
 

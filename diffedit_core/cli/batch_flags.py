@@ -12,7 +12,7 @@ def add_batch_flags(parser: ArgumentParser) -> None:
     group.add_argument(
         "--ray",
         metavar="ADDRESS",
-        help="run on Ray: local, auto (the cluster that this machine is in), or ray://HOST:10001",
+        help="run on Ray: local (this machine), auto (the cluster that it is in) or HOST:6379",
     )
     group.add_argument(
         "--gpus-per-job",
