@@ -59,8 +59,8 @@ class Batch:
         return {**json.loads(done.stdout), "wall": time.perf_counter() - began}
 
     def start(self) -> subprocess.Popen:
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen(self.command(), env=ONE_THREAD, **quiet)
+        nothing = subprocess.DEVNULL
+        return subprocess.Popen(self.command(), env=ONE_THREAD, stdout=nothing, stderr=nothing)
 
     def lines(self) -> list[dict[str, Any]]:
         return [dict(line) for line in lines(self.out / "results.jsonl")]
