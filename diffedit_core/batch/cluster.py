@@ -50,12 +50,13 @@ class OnRay:
         asked = ray.data.from_arrow([pa.table({"job": [pickle.dumps(job) for job in block]}) for block in blocks])
         resources = ray.cluster_resources()
         gpus = self.gpus if self.gpus is not None else float(resources.get("GPU", 0) > 0)
+        count = min(len(blocks), self.count or _places(resources, self.cpus, gpus))
         answered = asked.map_batches(
             _Actor,
             fn_constructor_args=(self.make,),
             batch_size=None,  # a block
             batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(size=self.count or _places(resources, self.cpus, gpus)),
+            compute=ray.data.ActorPoolStrategy(size=count),
             num_cpus=self.cpus,
             num_gpus=gpus,
             ray_remote_args_fn=_again,
