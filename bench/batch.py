@@ -80,7 +80,7 @@ def ray(folder: Path, options: argparse.Namespace) -> str:
 
 
 def kills(folder: Path, options: argparse.Namespace) -> str:
-    """Each time after a moment drawn at random, from the start of the program to the time that a few edits take."""
+    """Each time at a moment drawn at random."""
     batch, rng = Batch(folder, options.edits), random.Random(0)
     batch.run(out="undisturbed")
     pictures, undisturbed = batch.pictures(), {line["image"]: line for line in batch.lines()}
@@ -89,7 +89,9 @@ def kills(folder: Path, options: argparse.Namespace) -> str:
         process = subprocess.Popen(
             batch.command(), env=ONE_THREAD, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        _wait(process, batch, len(batch.lines()), rng.random() * 3, rng.randrange(options.edits // KILLS))
+        is_early = killed % 4 == 0  # while it starts, or goes through the table; else while it edits and writes
+        results = 0 if is_early else 1 + rng.randrange(max(1, options.edits // KILLS - 2))
+        _wait(process, batch, len(batch.lines()), rng.random() * (6 if is_early else 0.7), results)
         if process.poll() is not None:
             break
         process.send_signal(signal.SIGKILL)
