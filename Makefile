@@ -30,6 +30,8 @@ format: .venv/ready
 bench: .venv/ready           ## every number in the README and in docs/
 	$(PY) -m bench.speed
 	$(PY) -m bench.quality
+	$(PY) -m bench.batch
+	$(PY) -m bench.scale
 
 train: .venv/ready           ## the bundled model, from nothing
 	$(PY) -m diffedit_core.toybox.train

@@ -25,8 +25,8 @@ from pipelines import random_pipeline
 from writers import blip, saved, t5
 
 from diffedit_core import Edit, EditSettings, MaskSettings, cli, edit, toybox
-from diffedit_core.cli import commands
 from diffedit_core.cli.flags import flag_of, from_flags
+from diffedit_core.cli.presets import preset_of
 from diffedit_core.hosts.diffusers import DiffusersHost, Memory
 from diffedit_core.knobs import Knob, Settings
 from diffedit_core.pictures import to_pil
@@ -882,7 +882,7 @@ def test_a_picture_that_cannot_be_written_after_all_leaves_nothing(model, pictur
     def full_disk(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Image.Image, "save", full_disk)
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
     said = refused(capsys, "edit", picture, *TEXTS, *FEW, *OBJECT, "--room", 0, "--model", model)
     assert "No space left on device" in said
     assert sorted(picture.parent.iterdir()) == [picture]
@@ -925,7 +925,7 @@ START_FROM = {
 @pytest.mark.parametrize("name", START_FROM)
 def test_every_knob_of_the_method_is_a_flag_with_help_and_reaches_its_setting(command, name, capsys):
     preset, flags_of_preset = START_FROM[name]
-    assert commands._preset(cli._parser().parse_args([command, "a.png", *flags_of_preset])) == preset
+    assert preset_of(cli._parser().parse_args([command, "a.png", *flags_of_preset])) == preset
     preset = preset if command == "edit" else preset.mask
     parser, flags = cli._parser(), []
     with pytest.raises(SystemExit):

@@ -47,6 +47,13 @@ def test_the_method_imports_no_host(path):
     assert not forbidden(names, "pack.nodes", "nodes")
 
 
+@pytest.mark.parametrize("path", sorted((CORE / "batch").glob("*.py")), ids=lambda path: path.stem)
+def test_many_rows_are_worked_on_without_knowing_how(path):
+    names = imports_of(path)
+    assert not forbidden(names, *HOSTS_OF_THE_WORLD, "torch", "pack.nodes", "nodes")
+    assert forbidden(names, "pack.diffedit_core") <= forbidden(names, "pack.diffedit_core.batch")
+
+
 def test_importing_the_method_loads_no_host():
     """What its modules load in the end, through whatever they import."""
     modules = ["diffedit_core", *(f"diffedit_core.{path.stem}" for path in METHOD if path.stem != "__init__")]

@@ -36,7 +36,8 @@ def test_flags_that_a_page_names_are_flags(page):
     known = set()
     for command in _parser()._subparsers._group_actions[0].choices.values():
         known |= set(command._option_string_actions)
-    known |= {"--wait", "--workflow", "--cpu", "--fp32-vae", "--resume", "--count", "--ways"}  # of other programs
+    known |= {"--wait", "--workflow", "--cpu", "--fp32-vae", "--resume", "--count", "--ways"}
+    known |= {"--set", "--graph", "--head", "--address", "--seconds", "--price"}  # of other programs
     known |= {"--mask-", "--refine-"}  # beginnings
     for flag in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", page.read_text()):
         assert flag in known, f"{page.name}: {flag}"

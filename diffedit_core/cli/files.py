@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import secrets
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,6 +16,8 @@ import torch
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from ..batch.addresses import Address, opened
+from ..batch.whole import written_whole
 from ..masks import fit
 from ..pictures import Margin, as_rgba, from_bytes, from_pil, is_deep, to_pil
 from ..sheets import heat
@@ -60,7 +61,7 @@ class Opened:
         return to_pil(torch.cat([torch.where(inside, seen_through, self.colours), alpha], dim=-1))
 
 
-def open_picture(path: str | Path) -> Opened:
+def open_picture(path: Address) -> Opened:
     """Any picture file that Pillow reads; 16 bit and CMYK become 8 bit RGB."""
     with _one_line(path):
         image = _opened(path)
@@ -92,7 +93,7 @@ def _profile(profile: bytes | None) -> Any:
     return ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else ImageCms.createProfile("sRGB")
 
 
-def open_mask(path: str | Path) -> Tensor:
+def open_mask(path: Address) -> Tensor:
     """A mask file, white where the picture may change: [1, H, W] in 0..1. Transparency alone counts as a mask too."""
     with _one_line(path):
         rgba = as_rgba(_opened(path))
@@ -103,38 +104,35 @@ def open_mask(path: str | Path) -> Tensor:
 
 def save(image: Image.Image, path: str | Path, profile: bytes | None = None) -> None:
     """The whole file or nothing: no half-written file is ever at the path."""
+    write(path, encoded(image, path, profile))
+
+
+def write(path: str | Path, content: bytes) -> None:
+    with written_whole(path) as draft:
+        draft.write_bytes(content)
+
+
+def encoded(image: Image.Image, path: str | Path, profile: bytes | None = None) -> bytes:
+    """What is to be in a file of this name."""
     suffix = Path(path).suffix.lower()
     if suffix in (".jpg", ".jpeg"):
         if image.mode == "RGBA":
             logger.warning("%s is written on white, because JPEG has no transparency", path)
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
         logger.warning("%s is JPEG, which changes every pixel a little; name it .png or .webp to keep them", path)
-    with written_whole(path) as draft:
-        image.save(draft, icc_profile=profile, **FORMATS[suffix])
+    content = io.BytesIO()
+    image.save(content, Image.registered_extensions()[suffix], icc_profile=profile, **FORMATS[suffix])
+    return content.getvalue()
 
 
-def save_heatmap(heatmap: Tensor, path: Path, margin: Margin) -> None:
+def encoded_heatmap(heatmap: Tensor, path: str | Path, margin: Margin) -> bytes:
     """The numbers [h, w] themselves as .npy, or a picture of them at the picture's size."""
-    if path.suffix.lower() == ".npy":
-        with written_whole(path) as draft:
-            np.save(draft, heatmap[0].float().cpu().numpy())
-        return
+    if Path(path).suffix.lower() == ".npy":
+        content = io.BytesIO()
+        np.save(content, heatmap[0].float().cpu().numpy())
+        return content.getvalue()
     height, width = (side + -side % margin.multiple for side in (margin.height, margin.width))
-    save(to_pil(heat(margin.remove(fit(heatmap.cpu(), (height, width))))), path)
-
-
-@contextmanager
-def written_whole(path: str | Path) -> Iterator[Path]:
-    """A path beside this one to write to. It is moved here when all is written, and removed if that fails."""
-    target = Path(path).resolve()  # a link stays a link
-    draft = target.with_name(f".diffedit-{secrets.token_hex(8)}{target.suffix}")
-    try:
-        yield draft
-        draft.replace(target)
-    except OSError as cause:
-        raise ValueError(f"cannot write {path}: {cause.strerror or cause}") from cause
-    finally:
-        draft.unlink(missing_ok=True)
+    return encoded(to_pil(heat(margin.remove(fit(heatmap.cpu(), (height, width))))), path)
 
 
 def check_writable(path: str | Path, size: tuple[int, int] | None = None, others: tuple[str, ...] = ()) -> None:
@@ -143,8 +141,8 @@ def check_writable(path: str | Path, size: tuple[int, int] | None = None, others
     suffix = path.suffix.lower()
     if suffix not in (*FORMATS, *others):
         raise ValueError(f"cannot write {path}: its name must end in {', '.join((*FORMATS, *others))}")
-    if size and max(size) > (limit := LONGEST_SIDE.get(suffix, 2**31)):
-        raise ValueError(f"{suffix} takes at most {limit} pixels a side and this has {max(size)}; name it .png")
+    if size:
+        check_size(path, size)
     if path.is_dir():
         raise ValueError(f"cannot write {path}: it is a folder")
     if not path.parent.is_dir():
@@ -154,6 +152,12 @@ def check_writable(path: str | Path, size: tuple[int, int] | None = None, others
             pass
     except OSError as cause:
         raise ValueError(f"cannot write into {path.parent}: {cause.strerror}") from None
+
+
+def check_size(path: str | Path, size: tuple[int, int]) -> None:
+    suffix = Path(path).suffix.lower()
+    if max(size) > (limit := LONGEST_SIDE.get(suffix, 2**31)):
+        raise ValueError(f"{suffix} takes at most {limit} pixels a side and this has {max(size)}; name it .png")
 
 
 def planned(paths: Mapping[str, Path | None], inputs: Iterable[Path | None], size: tuple[int, int]) -> dict[str, Path]:
@@ -186,8 +190,8 @@ def _one_line(path: str | Path) -> Iterator[None]:
         raise ValueError(f"{path} cannot be read: {getattr(broken, 'strerror', None) or broken}") from None
 
 
-def _opened(path: str | Path) -> Image.Image:
-    with Image.open(path) as image:
+def _opened(path: Address) -> Image.Image:
+    with opened(path) as file, Image.open(file) as image:
         if getattr(image, "is_animated", False) and image.format != "MPO":  # an MPO is a JPEG with a preview
             logger.warning("%s is animated; only its first frame is read", path)
         image.load()

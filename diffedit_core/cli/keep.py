@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 from argparse import Namespace
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from PIL import Image
 from torch import Tensor
 
+from ..batch.addresses import Address
 from ..keeping import KeepSettings, Kept, keep_rest
 from ..pictures import to_pil
 from .asked import drawn_on
-from .files import Opened, beside, in_colours_of, open_picture, planned, save
+from .files import Opened, beside, encoded, in_colours_of, open_picture, planned, write
 from .flags import from_flags
 from .reporting import Watch, costs
 
@@ -20,40 +23,81 @@ logger = logging.getLogger(__name__)
 
 
 def run_keep(args: Namespace) -> dict[str, Any]:
-    original, edited = open_picture(args.original), open_picture(args.edited)
-    mask = _allowed(args, original)
+    pair = read_pair(args)
     wanted = {
-        "picture": args.output or beside(args.original, "kept"),
+        "picture": args.output or beside(args.image, "kept"),
         "mask": args.save_mask,
         "aligned": args.save_aligned,
     }
-    paths = planned(wanted, [args.original, args.edited, args.mask], original.size)
+    paths = planned(wanted, [args.image, args.edited, args.mask], pair.opened.size)
     with Watch().running() as watch:
         watch.begin("keep")
-        how = from_flags(args, KeepSettings())
-        kept = keep_rest(original.picture, in_colours_of(edited, original), mask=mask, how=how)
+        made = pair.kept()
         watch.begin("write")
-        pictures = {"picture": original.edited(kept.picture, kept.mask), "aligned": to_pil(kept.aligned)}
-        for name, path in paths.items():
-            save(pictures.get(name) or to_pil(kept.mask), path, None if name == "mask" else original.profile)
-    return {"command": "keep", **_facts(args, original, edited, kept), **costs(watch, paths)}
+        for name, content in made.files(paths).items():
+            write(paths[name], content)
+    return {"command": "keep", **made.facts(), **costs(watch, paths)}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An original and the same picture edited, read and checked."""
+
+    args: Namespace
+    opened: Opened  # the original
+    edited: Opened
+    mask: Tensor | None  # where something may change, if that is said
+
+    def kept(self) -> KeptPair:
+        edited, how = in_colours_of(self.edited, self.opened), from_flags(self.args, KeepSettings())
+        return KeptPair(self, keep_rest(self.opened.picture, edited, mask=self.mask, how=how))
+
+
+@dataclass(frozen=True)
+class KeptPair:
+    pair: Pair
+    kept: Kept
+
+    def files(self, paths: Mapping[str, Address]) -> dict[str, bytes]:
+        """Of what is wanted, what goes into the files of these names."""
+        original, kept = self.pair.opened, self.kept
+        images: dict[str, tuple[Callable[[], Image.Image], bytes | None]] = {
+            "picture": (lambda: original.edited(kept.picture, kept.mask), original.profile),
+            "mask": (lambda: to_pil(kept.mask), None),
+            "aligned": (lambda: to_pil(kept.aligned), original.profile),
+        }
+        return {
+            name: encoded(image(), paths[name], profile) for name, (image, profile) in images.items() if name in paths
+        }
+
+    def facts(self) -> dict[str, Any]:
+        pair, (report,) = self.pair, self.kept.report
+        sizes = {name: list(each.size[::-1]) for name, each in (("size", pair.opened), ("edited_size", pair.edited))}
+        found = {name: _rounded(value) for name, value in asdict(report).items()}
+        named = {"original": str(pair.args.image), "edited": str(pair.args.edited)}
+        return {**named, **sizes, **found, "findings": [str(report)]}
+
+    def places(self) -> dict[str, Any]:
+        return {}
+
+    def shown(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Before [1, H, W, 3], the mask [1, H, W], and after."""
+        return self.pair.opened.picture, self.kept.mask, self.kept.picture
+
+
+def read_pair(args: Namespace) -> Pair:
+    original = open_picture(args.image)
+    return Pair(args, original, open_picture(args.edited), _allowed(args, original))
 
 
 def _allowed(args: Namespace, original: Opened) -> Tensor | None:
     """Where something may change, if that is said."""
     if args.mask is None:
         return None
-    mask = (drawn_on(args.mask, args.original, original) >= 0.5).float()
+    mask = (drawn_on(args.mask, args.image, original) >= 0.5).float()
     if not mask.any():
         logger.warning("the mask %s is black, so nothing changes; paint white what may change", args.mask)
     return mask
-
-
-def _facts(args: Namespace, original: Opened, edited: Opened, kept: Kept) -> dict[str, Any]:
-    (report,) = kept.report
-    sizes = {name: list(opened.size[::-1]) for name, opened in (("size", original), ("edited_size", edited))}
-    found = {name: _rounded(value) for name, value in asdict(report).items()}
-    return {"original": str(args.original), "edited": str(args.edited), **sizes, **found, "findings": [str(report)]}
 
 
 def _rounded(value: Any) -> Any:

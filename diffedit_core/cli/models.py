@@ -8,10 +8,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..hosts.diffusers import CONTROLS, DiffusersHost, Memory
+from ..hosts.diffusers import CONTROLS, DiffusersHost, Memory, be_quiet
 from ..toybox import weights
 from .files import Opened, open_picture
 from .flags import add_flags, from_flags, given_flags
+
+DTYPES = {"float32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+NAME_A_MODEL = (
+    "name a model: --model FOLDER (in the diffusers layout) or --model NAME (on the hub), for example "
+    "--model stable-diffusion-v1-5/stable-diffusion-v1-5"
+)
 
 
 def add_model_flags(parser: ArgumentParser) -> None:
@@ -24,7 +30,25 @@ def add_model_flags(parser: ArgumentParser) -> None:
     add_flags(parser, Memory(), "getting along with less memory")
 
 
-def host_of(args: Namespace, opened: Opened, device: torch.device, dtype: torch.dtype) -> DiffusersHost:
+def where(args: Namespace) -> tuple[torch.device, torch.dtype]:
+    name = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as cause:
+        raise ValueError(f"--device {name} cannot be used here: {str(cause).splitlines()[0]}") from None
+    return device, DTYPES[args.dtype or ("fp16" if device.type == "cuda" else "float32")]
+
+
+def check_named(args: Namespace) -> None:
+    if not args.model:
+        raise ValueError(NAME_A_MODEL)
+
+
+def host_of(args: Namespace, opened: Opened | None = None) -> DiffusersHost:
+    """Of many pictures there is none to make sure that the control fits."""
+    check_named(args)
+    device, dtype = where(args)
+    be_quiet()
     memory, control = from_flags(args, Memory()), _control(args, opened)
     if args.control is None and (useless := given_flags(args, ["control-scale"])):
         raise ValueError(f"{', '.join(useless)} would change nothing: there is no --control")
@@ -42,9 +66,11 @@ def host_of(args: Namespace, opened: Opened, device: torch.device, dtype: torch.
     )
 
 
-def _control(args: Namespace, opened: Opened) -> str | Tensor | None:
+def _control(args: Namespace, opened: Opened | None) -> str | Tensor | None:
     if args.control is None or (args.control in CONTROLS and not Path(args.control).exists()):
         return args.control
+    if opened is None:
+        raise ValueError(f"--control {args.control} shows one picture; for many, give {', '.join(CONTROLS)}")
     shown = open_picture(args.control)
     if shown.size != opened.size:
         (height, width), (own_height, own_width) = opened.size, shown.size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,14 @@ from tqdm import tqdm
 
 from ..denoiser import OnStep
 
+OUT_OF_MEMORY = "out of memory: use a smaller picture, --dtype fp16 or bf16, --offload model, or --device cpu"
+
 
 class Watch:
     """Stages follow one another: where the next one begins, the last one ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, shows: bool = True) -> None:
+        self.shows = shows
         self.seconds: dict[str, float] = {}
         self.evaluations: dict[str, int] = {}
         self.count: Callable[[], int] = lambda: 0  # model evaluations so far
@@ -33,6 +36,8 @@ class Watch:
     def progress(self, stage: str) -> OnStep:
         """For ``edit`` and ``find_mask``: begins the stage, and shows its steps."""
         self.begin(stage)
+        if not self.shows:
+            return lambda done, total, x0: None
         bar = self._bar = tqdm(desc=stage, unit="step", disable=None)  # None: no bar where stderr is a file
 
         def on_step(done: int, total: int, _: Tensor) -> None:
@@ -62,7 +67,7 @@ class Watch:
         self._since, self._counted = now, counted
 
 
-def costs(watch: Watch, paths: dict[str, Path]) -> dict[str, Any]:
+def costs(watch: Watch, paths: Mapping[str, Path | str]) -> dict[str, Any]:
     """For the report: what the run took, and what it left behind."""
     seconds = {stage: round(value, 3) for stage, value in watch.seconds.items()}
     return {

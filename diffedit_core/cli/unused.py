@@ -88,5 +88,7 @@ def _check_focus(args: Namespace, focus: Focus) -> None:
 
 
 def _refuse(args: Namespace, flags: Sequence[str], why: str) -> None:
-    if given := given_flags(args, flags):
+    """What was said for all rows of a table may be of no use to some of them."""
+    for_all = getattr(args, "for_all", ())
+    if given := [flag for flag in given_flags(args, flags) if flag not in for_all]:
         raise ValueError(f"{', '.join(given)} would change nothing: {why}")

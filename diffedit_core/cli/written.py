@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..host import Text
@@ -31,11 +30,8 @@ def needs_a_writer(args: Namespace) -> bool:
     return any(each is not None for each in (args.caption, args.instruction, args.vary))
 
 
-def write_texts(
-    args: Namespace, edits: list[Edit], picture: Tensor, inverts: bool, device: torch.device, dtype: torch.dtype
-) -> Written:
+def write_texts(args: Namespace, edits: list[Edit], picture: Tensor, inverts: bool, desk: Desk) -> Written:
     """One model at a time, and none of them stays. Where something is inverted, it is inverted under the caption."""
-    desk = Desk(device, dtype)
     caption = desk.seat(args.caption).caption(picture) if args.caption is not None else ""
     if args.instruction is not None:
         source, target = desk.seat(args.writer).texts(args.instruction, picture, caption, args.seed)

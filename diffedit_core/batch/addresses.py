@@ -1,0 +1,33 @@
+"""Where a file is: a path here, or an address such as s3://bucket/cat.png, which pyarrow reads."""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+from typing import BinaryIO, cast
+
+Address = Path | str
+"""A path, or an address with a scheme."""
+
+
+def address(text: str, base: Address | None = None) -> Address:
+    """Of what a table or the command line says. What is relative is meant from the base."""
+    if "://" in text:
+        return text
+    return posixpath.join(base, text) if isinstance(base, str) else (base or Path()) / text
+
+
+def folder_of(place: Address) -> Address:
+    return posixpath.dirname(place) if isinstance(place, str) else place.parent
+
+
+def opened(place: Address) -> BinaryIO:
+    """To be read from. What is wrong is an OSError, or a ValueError that says what to install."""
+    if isinstance(place, Path) or "://" not in place:
+        return Path(place).open("rb")
+    try:
+        from pyarrow.fs import FileSystem
+    except ImportError:
+        raise ValueError(f"to read {place}, install pyarrow: pip install 'diffedit[parquet]'") from None
+    files, path = FileSystem.from_uri(place)
+    return cast(BinaryIO, files.open_input_file(path))  # which behaves as one
