@@ -40,6 +40,12 @@ def test_the_package_has_what_comfyui_needs_and_nothing_else():
     assert not [name for name in files if name.startswith("workflows/") and name.endswith(".py")]
 
 
+def test_the_templates_are_in_the_one_folder_that_comfyui_serves():
+    """It serves the first of these names that a pack has, and lists those of all: with two of them, none opens."""
+    names = ("example_workflows", "example", "examples", "workflow", "workflows")
+    assert [name for name in names if (ROOT / name).exists()] == ["workflows"]
+
+
 @pytest.mark.parametrize(
     ("name", "fits"),
     [

@@ -10,7 +10,7 @@ FOLDER = "example"
 
 
 def whole_folder() -> Graph:
-    """For some dozens of pictures, which all are in memory at once; for more, there is examples/queue_folder.py."""
+    """For some dozens of pictures, which all are in memory at once; for more, there is scripts/queue_folder.py."""
     about = "All pictures of a folder get the same edit, each with a mask of its own."
     graph = Graph("whole_folder", "Change one thing in a whole folder (SD1.5)", about, since="0.33.0")
     introduce(graph, "SD1.5. Put your pictures into a folder inside ComfyUI's input folder, and choose it.")

@@ -20,7 +20,7 @@ from server import PACK, Server
 
 from diffedit_core import toybox
 
-SCRIPT = PACK / "examples" / "queue_folder.py"
+SCRIPT = PACK / "scripts" / "queue_folder.py"
 FEW = ["DDIM Invert.steps=3", "DiffEdit Mask.draws=2", "DiffEdit Mask.kind=object", "Masked Denoise.tries=1"]
 
 

@@ -1,6 +1,6 @@
 """A folder of pictures through a running ComfyUI, one after the other, with nothing but Python.
 
-    python examples/queue_folder.py PICTURES RESULTS --source "a bowl of apples" --target "a bowl of pears"
+    python scripts/queue_folder.py PICTURES RESULTS --source "a bowl of apples" --target "a bowl of pears"
 
 It uploads each picture, queues the graph with it, waits, and saves what comes back under the picture's name. Stop it
 whenever you like: started again, it goes on with the pictures that have no result yet.
