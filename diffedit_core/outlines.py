@@ -32,6 +32,9 @@ NEAR = 1.5
 CHANCE = 0.07
 """Of the longer side: pictures with nothing in common share no outline that is as long."""
 
+MOST = 16_384
+"""Places that OpenCV looks at in one call."""
+
 CLIMB = 2
 """Places that a peak may be further than where it seems to be."""
 
@@ -66,7 +69,9 @@ class Edges:
         """How steep it is at some places, each [n, k], where only what changes in the way given [n, 1] counts."""
         double = self.right**2 - self.down**2, 2 * self.right * self.down  # of twice the angle: both ways are one
         planes = cv2.merge([self.steep, *(self.steep * each for each in double)])
-        steep, cos, sin = cv2.split(cv2.remap(planes, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+        parts = (slice(at, at + MOST) for at in range(0, len(x), MOST))
+        seen = [cv2.remap(planes, x[part], y[part], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE) for part in parts]
+        steep, cos, sin = cv2.split(np.concatenate(seen))
         return (steep + cos * (right**2 - down**2) + sin * 2 * right * down) / 2
 
 
@@ -111,6 +116,8 @@ def outlines_apart(original: np.ndarray, lain: np.ndarray, covered: np.ndarray) 
     """How far apart the outlines are that two pictures nearly have in the same place."""
     own, other = Edges.of(original), Edges.of(lain)
     y, x = np.nonzero(own.place & covered)
+    if not len(x):
+        return Apart(*(np.zeros(0, np.float32) for _ in range(5)))
     right, down = (each[y, x][:, None] for each in (own.right, own.down))
     at = (x[:, None] + FAR * right).astype(np.float32), (y[:, None] + FAR * down).astype(np.float32)
     here, there = (edges.across(*at, right, down) for edges in (own, other))

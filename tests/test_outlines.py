@@ -5,7 +5,7 @@ import pytest
 
 from bench.drifts import strangers
 from diffedit_core.keeping import KeepSettings, keep_rest
-from diffedit_core.outlines import outlines_apart, shared
+from diffedit_core.outlines import Edges, outlines_apart, shared
 from diffedit_core.pictures import from_bytes
 from diffedit_core.stepping import gone, moved
 
@@ -49,6 +49,16 @@ def test_how_far_apart_two_outlines_are(new):
     assert on_it.mean() > 0.7
     awaited = 1.3 * apart.right - 0.7 * apart.down
     assert np.abs(apart.by - awaited)[on_it].mean() < 0.25
+
+
+def test_neither_many_edges_nor_none_are_too_many_or_too_few():
+    """OpenCV looks at 32,766 places at most in one call."""
+    speckled = np.random.default_rng(0).uniform(0, 1, (640, 640, 3)).astype(np.float32)
+    assert Edges.of(speckled).place.sum() > 33_000
+    covered = np.ones((640, 640), bool)
+    assert len(outlines_apart(speckled, speckled, covered).x) > 0
+    plain = np.full_like(speckled, 0.5)
+    assert len(outlines_apart(plain, speckled, covered).x) == 0
 
 
 def test_a_move_and_the_map_that_it_makes_say_the_same():
