@@ -45,6 +45,7 @@ class Score:
     showed: bool  # it could still be seen: in the true picture, where the drifted one shows it
     differing: int  # pixels outside the mask that are not the original's
     seconds: float
+    doubted: bool = False  # not refused, but said to need a look
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Done:
     mask: Tensor
     placement: Placement
     refused: bool = False
+    doubted: bool = False
 
 
 STRANGERS = "nothing in common"
@@ -70,7 +72,7 @@ def scores(kind: str, seed: int, ways: Sequence[str]) -> Iterator[Score]:
         yield Score(
             OURS, kind, STRANGERS, len(first), done.refused, misplaced=nothing, tint=nothing, inside=nothing,
             outside=nothing, iou=nothing, iou_seen=nothing, shows=False, showed=False, differing=0,
-            seconds=time.process_time() - began,
+            seconds=time.process_time() - began, doubted=done.doubted,
         )  # fmt: skip
 
 
@@ -93,7 +95,7 @@ def scores_of(made: Drifted, ways: Sequence[str]) -> Iterator[Score]:
             misplaced(done.placement, made), tint(done.picture, best, things), inside, outside,
             float(iou(done.mask, things.float())), float(iou(done.mask, seen.float())),
             judge(edit, to_bytes(done.picture[0])), showed,
-            int((done.picture != original).any(-1)[done.mask == 0].sum()), seconds,
+            int((done.picture != original).any(-1)[done.mask == 0].sum()), seconds, done.doubted,
         )  # fmt: skip
 
 
@@ -104,7 +106,7 @@ def kept(original: Tensor, drifted: Tensor) -> Done:
         size = original.shape[1], original.shape[2]
         placement = Placement(stretched(size, (drifted.shape[1], drifted.shape[2])))
         return Done(original, torch.zeros_like(original[..., 0]), placement, True)
-    return Done(done.picture, done.mask, done.placements[0])
+    return Done(done.picture, done.mask, done.placements[0], doubted=done.report[0].doubt is not None)
 
 
 def by_hand(original: Tensor, drifted: Tensor, is_matched: bool, stands_out: float) -> Done:

@@ -108,11 +108,12 @@ def fill_table(scores: pd.DataFrame) -> str:
 def keep_table(scores: pd.DataFrame) -> str:
     """All ways, then ours by what drifted, by kind of edit and by size, and what was refused."""
     edits = pd.DataFrame(scores[scores["kind"] != keep_quality.STRANGERS])
-    strangers = scores[scores["kind"] == keep_quality.STRANGERS]["refused"]
+    strangers = scores[scores["kind"] == keep_quality.STRANGERS]
     ours = pd.DataFrame(edits[edits["way"] == keep_quality.OURS])
     tables = [_in_markdown(_kept(edits, "way"), digits=2)]
     tables += [_in_markdown(_kept(ours, by), digits=2) for by in ("drift", "kind", "pixels")]
-    refused = f"Refused: {strangers.sum():.0f} of {len(strangers)} pairs with nothing in common"
+    refused = f"Refused: {strangers['refused'].sum():.0f} of {len(strangers)} pairs with nothing in common"
+    refused += f", and {strangers['doubted'].sum():.0f} in doubt"
     return "\n".join([*tables, f"{refused}; {ours['refused'].sum():.0f} of {len(ours)} edits.\n"])
 
 

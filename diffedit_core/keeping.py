@@ -31,8 +31,14 @@ from .shapes import around, grow, parts_touching
 LEAST_SIDE = 16
 """Pixels: in a smaller picture nothing can be recognised."""
 
+FAR = 0.25
+"""Share of the longer side: no model moves a picture by more."""
+
 RING = 64
 """Pixels around what is pasted that are looked at for its seam."""
+
+
+FAR_OFF = "the edited picture lies far off the original; look whether it shows the same"
 
 
 @dataclass(frozen=True)
@@ -184,9 +190,10 @@ def _report(pair: Pair, compared: Compared, changed: float) -> Report:
     middle = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
     right, down = (moves @ [*middle, 1] - middle).tolist()
     red, green, blue = (255 * compared.tint).tolist()
+    doubt = compared.doubt or (FAR_OFF if np.hypot(right, down) > FAR * max(size) else None)
     return Report(
         (right, down), scale_of(moves), float(np.rad2deg(np.arctan2(c - b, a + d))), pair.placement.most_bent,
-        (red, green, blue), changed, compared.common, compared.refusal, None if compared.refusal else compared.doubt,
+        (red, green, blue), changed, compared.common, compared.refusal, None if compared.refusal else doubt,
     )  # fmt: skip
 
 
