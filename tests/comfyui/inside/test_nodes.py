@@ -33,7 +33,7 @@ def node_list():
 
 NODES = {node.__name__: node for node in node_list()}
 IDS = ["DiffEditMask", "FastMask", "DDIMInvert", "MaskedDenoise", "MaskRefine", "Edit", "AverageTexts", "Focus"]
-IDS += ["PasteBack", "KeepTheRest", "Panels", "DepthModel", "DemoModel", "DemoScene"]
+IDS += ["PasteBack", "KeepTheRest", "BoxesAndPoints", "Panels", "DepthModel", "DemoModel", "DemoScene"]
 
 
 def schema(name):
