@@ -22,6 +22,7 @@ from conftest import pack
 keeping = pack("diffedit_core.keeping")
 kinds = pack("diffedit_core.kinds")
 masks = pack("diffedit_core.masks")
+pointing = pack("diffedit_core.pointing")
 toybox = pack("diffedit_core.toybox")
 refine = pack("diffedit_core.refine")
 settings = pack("diffedit_core.settings")
@@ -120,6 +121,7 @@ KNOBS_OF = {
     "PasteBack": {"rim": EDIT, "room": replace(EDIT, room=0), "seam": EDIT},
     "KeepTheRest": {"": keeping.KeepSettings()},
     "Focus": {"context": EDIT.focus, "area": EDIT.focus},
+    "BoxesAndPoints": {"": pointing.PointSettings()},
 }
 """Whose knobs a node shows, by widget; "" stands for every other knob of these settings."""
 
