@@ -1,12 +1,14 @@
 """Writes what ComfyUI says of the nodes in each language: ``python locales/words.py [address of a running ComfyUI]``.
 
-English is what the nodes say themselves. ``LANGUAGE.json`` has how another language says the same texts: a new one is
-put there, to be filled in, and one that no node has any more goes. The folders, which ComfyUI reads, are made of these.
+English is what the nodes say themselves, and what the page of the live mask says. ``LANGUAGE.json`` has how another
+language says the same texts: a new one is put there, to be filled in, and one that is no longer said goes. The folders,
+which ComfyUI reads, are made of these.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ ENGLISH = "en"
 LANGUAGES = ("zh", "zh-TW", "ja", "ko", "fr", "es", "ru", "pt-BR")
 PREFIX = "DiffEdit_"
 IN_COMFYUI = ("mask", "image")  # categories that ComfyUI has, and translates itself
+PAGE = HERE.parent / "web" / "live_mask.js"  # marks its texts: word("...")
 Tree = dict[str, Any]
 
 
@@ -25,7 +28,12 @@ def english(object_info: Tree) -> Tree:
     """{file: what it holds} in English, as ComfyUI's frontend looks it up."""
     nodes = {node: info for node, info in object_info.items() if node.startswith(PREFIX)}
     parts = {part: part for info in nodes.values() for part in info["category"].split("/") if part not in IN_COMFYUI}
-    return {"main": {"nodeCategories": parts}, "nodeDefs": {node: _node(info) for node, info in nodes.items()}}
+    main = {"nodeCategories": parts, "diffedit": page_texts()}
+    return {"main": main, "nodeDefs": {node: _node(info) for node, info in nodes.items()}}
+
+
+def page_texts() -> Tree:
+    return {text: text for text in re.findall(r'\bword\("(\w.+?)"\)', PAGE.read_text(encoding="utf-8"))}
 
 
 def _node(info: Tree) -> Tree:

@@ -51,6 +51,11 @@ def test_what_changes_in_a_node_is_noticed():
     assert json.loads(made["zh.json"]) == {"mask": "遮罩", "A new tooltip.": ""}
 
 
+def test_the_texts_of_the_page_are_among_the_words():
+    assert ENGLISH["main"]["diffedit"] == words.page_texts(), HOW
+    assert {"Undo", "Run once, then turn the knobs."} < set(words.page_texts())
+
+
 @pytest.mark.parametrize("language", words.LANGUAGES)
 def test_a_translation_says_what_the_english_does(language):
     """As far as can be seen: it is one, and it has the same numbers, options and names of nodes."""

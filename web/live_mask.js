@@ -4,18 +4,26 @@ import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 
 const NODE = "DiffEdit_MaskRefine";
-const FIRST = "Run once, then turn the knobs.";
-const AGAIN = "This run is no longer held. Turn a knob and run again.";
-const VIEWS = { overlay: "Mask on picture", mask: "Mask", heatmap: "Heatmap", picture: "Picture" };
-const BRUSHES = { 1: "Add", "-1": "Take away" };
+const views = () => ({ overlay: word("Mask on picture"), mask: word("Mask"), heatmap: word("Heatmap"), picture: word("Picture") });
+const brushes = () => ({ 1: word("Add"), "-1": word("Take away") });
 const COLOURS = { 1: [60, 220, 90], "-1": [230, 60, 70] };
 const MOST_CELLS = 256; // a side of what is painted
 const SUBGRAPH_INPUTS = -10;
 
+// What the page says, in its language. locales/words.py finds the texts by word("...").
+let words = {};
+const word = (text) => words[text] ?? text;
+
+async function learnWords() {
+  const languages = await api.getCustomNodesI18n().catch(() => ({}));
+  words = languages[app.extensionManager.setting.get("Comfy.Locale")]?.diffedit ?? {};
+}
+
 app.registerExtension({
   name: "DiffEdit.LiveMask",
-  beforeRegisterNodeDef(nodeType, def) {
+  async beforeRegisterNodeDef(nodeType, def) {
     if (def.name !== NODE) return;
+    await learnWords();
     const names = Object.keys({ ...def.input.required, ...def.input.optional });
     const { onNodeCreated, onExecuted, onRemoved } = nodeType.prototype;
     nodeType.prototype.onDrawBackground = () => {}; // no second picture of the mask below
@@ -108,13 +116,13 @@ class LiveMask {
     const question = JSON.stringify([run, view, settings]);
     if (question === this.asked) return;
     this.asked = question;
-    if (!run) return this.say(FIRST);
+    if (!run) return this.say(word("Run once, then turn the knobs."));
     if (this.shown.run !== run || this.shown.picture.error) this.shown = { run, picture: await picture(run, "picture", {}) };
     const found = this.shown.picture.error ? this.shown.picture : await picture(run, view, settings);
     if (found.error && !found.gone) return this.say(found.error);
     this.shown.now = found.gone ? await file(this.output.images[0]) : found;
     this.stroke = this.painting;
-    this.say(found.gone ? AGAIN : found.said);
+    this.say(found.gone ? word("This run is no longer held. Turn a knob and run again.") : found.said);
   }
 
   say(line) {
@@ -186,7 +194,7 @@ class LiveMask {
     this.element = make("div", { className: "diffedit-live" }, "display:flex;flex-direction:column;gap:4px;overflow:hidden");
     this.canvas = make("canvas", { width: 0, height: 0 }, "flex:1;min-height:0;width:100%;object-fit:contain;touch-action:none");
     this.line = make("div", { className: "diffedit-line" }, "font-size:12px;padding:2px;color:var(--input-text)");
-    this.size = make("input", { type: "range", min: 1, max: 15, value: 4, title: "Size of the brush" }, "width:60px");
+    this.size = make("input", { type: "range", min: 1, max: 15, value: 4, title: word("Size of the brush") }, "width:60px");
     const choose = (key, choices, value) => {
       const buttons = Object.entries(choices).map(([name, title]) =>
         button(title, () => {
@@ -199,17 +207,17 @@ class LiveMask {
       show();
       return buttons;
     };
-    const views = make("div", {}, "display:flex;gap:3px;flex-wrap:wrap");
-    views.append(...choose("view", VIEWS, String));
-    const brushes = make("div", {}, "display:flex;gap:3px;flex-wrap:wrap;align-items:center");
-    const undo = button("Undo", () => this.undone.length && this.correct(this.undone.pop()));
-    const clear = button("Clear", () => {
+    const top = make("div", {}, "display:flex;gap:3px;flex-wrap:wrap");
+    top.append(...choose("view", views(), String));
+    const bottom = make("div", {}, "display:flex;gap:3px;flex-wrap:wrap;align-items:center");
+    const undo = button(word("Undo"), () => this.undone.length && this.correct(this.undone.pop()));
+    const clear = button(word("Clear"), () => {
       this.undone.push(this.corrections.value);
       this.correct("");
     });
-    brushes.append(...choose("brush", BRUSHES, Number), this.size, undo, clear);
-    this.element.append(views, this.canvas, this.line, brushes);
-    this.canvas.title = "Drag to compare with the picture, or choose a brush below and paint";
+    bottom.append(...choose("brush", brushes(), Number), this.size, undo, clear);
+    this.element.append(top, this.canvas, this.line, bottom);
+    this.canvas.title = word("Drag to compare with the picture, or choose a brush below and paint");
     this.element.addEventListener("pointerdown", (event) => event.stopPropagation());
     this.canvas.addEventListener("pointerdown", (event) => this.begin(event));
     this.canvas.addEventListener("pointermove", (event) => event.buttons && this.move(event));
@@ -237,7 +245,7 @@ function post(route, asked) {
 
 async function picture(run, view, settings) {
   const answer = await post("refine", { run, view, settings }).catch(() => null);
-  if (!answer) return { error: "The server cannot be reached." };
+  if (!answer) return { error: word("The server cannot be reached.") };
   if (answer.ok) {
     const image = await createImageBitmap(await answer.blob());
     return Object.assign(image, { said: answer.headers.get("DiffEdit-Said") });

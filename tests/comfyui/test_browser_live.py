@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +14,12 @@ from browser import open_page, toasts
 from graphs import REFINE, picture, png, with_node
 from installations import Installation
 from PIL import Image
-from server import Server
+from server import PACK, Server
 
 FIRST, AGAIN = "Run once, then turn the knobs.", "This run is no longer held. Turn a knob and run again."
 NUMBERS = itertools.count(50)  # of parts to keep, more than there are: no two pages run the same prompt
+BUTTONS = ("Mask on picture", "Mask", "Heatmap", "Picture", "Add", "Take away", "Undo", "Clear")
+WORDS = json.loads((PACK / "locales" / "zh.json").read_text(encoding="utf-8"))
 SIZE = (96, 80)
 NODE = f"window.node = app.graph.nodes.find((each) => each.type === '{REFINE}')"
 LOOK = "() => node.liveMask.canvas.toDataURL()"
@@ -55,7 +58,8 @@ def page(request: pytest.FixtureRequest, installation: Installation, server: Ser
         graph, "3", REFINE, mask=["2", 0], picture=["1", 0], **widgets(server) | {"keep_largest": next(NUMBERS)}
     )
     server.post("/history", {"clear": True})
-    with open_page(f"http://127.0.0.1:{server.port}", **{"Comfy.VueNodes.Enabled": request.param}) as page:
+    settings = {"Comfy.VueNodes.Enabled": request.param, "Comfy.Locale": "en"}
+    with open_page(f"http://127.0.0.1:{server.port}", **settings) as page:
         page.evaluate("(graph) => app.loadApiJson(graph, 'live')", graph)
         page.evaluate(
             f"() => {{ {NODE}; app.canvas.ds.scale = 1; node.pos = [300, 80]; app.canvas.centerOnNode(node); }}"
@@ -197,6 +201,18 @@ def test_inside_a_subgraph_it_follows_the_knobs_on_the_outside(page: Any) -> Non
     page.evaluate("() => { outer.widgets.find((each) => each.name === 'grow').value = 9; }")
     page.wait_for_function(f"(before) => ({LOOK})() !== before", arg=before, timeout=30_000)
     assert page.evaluate("() => node.liveMask.settings.grow") == 9
+
+
+def test_the_node_speaks_the_language_of_the_page(installation: Installation, server: Server) -> None:
+    with open_page(f"http://127.0.0.1:{server.port}", **{"Comfy.Locale": "zh"}) as page:
+        page.evaluate("(graph) => app.loadApiJson(graph, 'live')", with_node({}, "1", REFINE, **widgets(server)))
+        page.evaluate(f"() => {{ {NODE} }}")
+        page.wait_for_function("() => node.liveMask.line.textContent")
+        assert line(page) == WORDS[FIRST]
+        buttons = page.evaluate(
+            "() => [...node.liveMask.element.querySelectorAll('button')].map((each) => each.textContent)"
+        )
+    assert buttons == [WORDS[name] for name in BUTTONS]
 
 
 def drag(page: Any, start: tuple[float, float], end: tuple[float, float]) -> None:

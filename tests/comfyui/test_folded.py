@@ -14,14 +14,17 @@ api = pytest.importorskip("playwright.sync_api", reason="no browser: pip install
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 LOADED = "() => !!(window.app?.graph && window.LiteGraph?.registered_node_types?.DiffEdit_MaskRefine)"
 PUT = """names => Object.fromEntries(names.map(name => {
+  const knobs = node => (node.widgets ?? []).filter(each => each.name !== 'live_mask');
   const node = LiteGraph.createNode(name);
   app.graph.add(node);
-  const widgets = node.widgets ?? [];
-  const seen = () => widgets.filter(widget => node.isWidgetVisible(widget) && !widget.hidden).map(each => each.label);
+  const [never, widgets] = [true, false].map(hidden => knobs(node).filter(each => !!each.options?.hidden === hidden));
+  const isSeen = widget => node.isWidgetVisible(widget) && !widget.hidden;
+  const seen = () => widgets.filter(isSeen).map(each => each.label);
   const first = seen(), height = node.computeSize()[1];
   node.toggleAdvanced();
   const grows = node.computeSize()[1] - height;
-  return [name, { title: node.title, all: widgets.length, first, then: seen().length, grows }];
+  const painted = never.filter(each => !isSeen(each)).map(each => each.name);
+  return [name, { title: node.title, all: widgets.length, first, then: seen().length, grows, painted }];
 }))"""
 MOST_WIDGETS, SINCE = 6, "0.10"  # ComfyUI folds widgets from there on
 
@@ -41,6 +44,7 @@ def test_few_widgets_are_seen_at_first(
         nodes: dict[str, Any] = page.evaluate(PUT, NODES)
         browser.close()
     assert nodes["DiffEdit_DiffEditMask"]["title"] == title and label in nodes["DiffEdit_DiffEditMask"]["first"]
+    assert nodes["DiffEdit_MaskRefine"]["painted"] == ["corrections"]  # with the rest unfolded
     for name, node in nodes.items():
         assert node["then"] == node["all"], f"{name}: {node}"
         if installation.has(SINCE):

@@ -19,6 +19,7 @@ PEOPLE_TYPE = {
     "Focus": ["crop", "zoom in", "detailer", "high resolution", "inpaint crop"],
     "PasteBack": ["stitch", "composite", "uncrop", "keep background", "blend"],
     "KeepTheRest": ["keep the rest", "color match", "colour match", "align", "pixel shift", "background"],
+    "BoxesAndPoints": ["mask to box", "bounding box", "sam3", "segment anything", "point prompt"],
     "Panels": ["compare", "before after", "side by side"],
     "DepthModel": ["depth map", "keep the shape", "depth2img"],
     "DemoModel": ["demo", "no download", "test model"],

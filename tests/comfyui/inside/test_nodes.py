@@ -22,6 +22,7 @@ from conftest import pack
 keeping = pack("diffedit_core.keeping")
 kinds = pack("diffedit_core.kinds")
 masks = pack("diffedit_core.masks")
+pointing = pack("diffedit_core.pointing")
 toybox = pack("diffedit_core.toybox")
 refine = pack("diffedit_core.refine")
 settings = pack("diffedit_core.settings")
@@ -33,7 +34,7 @@ def node_list():
 
 NODES = {node.__name__: node for node in node_list()}
 IDS = ["DiffEditMask", "FastMask", "DDIMInvert", "MaskedDenoise", "MaskRefine", "Edit", "AverageTexts", "Focus"]
-IDS += ["PasteBack", "KeepTheRest", "Panels", "DepthModel", "DemoModel", "DemoScene"]
+IDS += ["PasteBack", "KeepTheRest", "BoxesAndPoints", "Panels", "DepthModel", "DemoModel", "DemoScene"]
 
 
 def schema(name):
@@ -120,6 +121,7 @@ KNOBS_OF = {
     "PasteBack": {"rim": EDIT, "room": replace(EDIT, room=0), "seam": EDIT},
     "KeepTheRest": {"": keeping.KeepSettings()},
     "Focus": {"context": EDIT.focus, "area": EDIT.focus},
+    "BoxesAndPoints": {"": pointing.PointSettings()},
 }
 """Whose knobs a node shows, by widget; "" stands for every other knob of these settings."""
 
