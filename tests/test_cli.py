@@ -1076,13 +1076,17 @@ def test_the_readmes_python_works(model, folders, tmp_path, monkeypatch, paper):
     assert pixels(tmp_path / "mask.png").shape == (24, 32)
 
 
+OTHERS = {"--refine", "--help", "--head", "--address"}
+"""What begins with --refine-, what every command has, and what Ray's own has."""
+
+
 def test_the_readmes_flags_exist(capsys):
-    for command in ("edit", "keep"):
+    for command in ("edit", "keep", "batch"):
         with pytest.raises(SystemExit):
             cli.main([command, "--help"])
     listed = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
     sections = " ".join(section(paper, "Command line") for paper in PAPERS)
-    named = set(re.findall(r"--[a-z][a-z-]*[a-z]", sections)) - {"--refine", "--help"}  # all that begin with --refine-
+    named = set(re.findall(r"--[a-z][a-z-]*[a-z]", sections)) - OTHERS
     assert {"--source", "--target", "--model"} < named <= listed
 
 
