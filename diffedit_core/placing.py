@@ -71,14 +71,18 @@ def _between_bars(lines: np.ndarray) -> slice:
 
 def _bar(lines: np.ndarray) -> int:
     """How many lines at the start are a bar: even, alike, and then all at once something else along most of it."""
-    middle = lines.mean(1)
-    even = (lines.std(1).max(-1) < EVEN) & (np.abs(middle - middle[0]).max(-1) < EVEN)
-    count = len(even) if even.all() else int(even.argmin())
-    if not LEAST_BAR * len(even) <= count <= MOST_BAR * len(even):
+    first, count = lines[0].mean(0), 0
+    while count < len(lines) and _is_even(lines[count], first):
+        count += 1
+    if not LEAST_BAR * len(lines) <= count <= MOST_BAR * len(lines):
         return 0
-    after_it = min(count + 2, len(even) - 1)
-    differs = np.abs(lines[after_it] - middle[count - 2]).max(-1) > 2 * EVEN
+    after_it = min(count + 2, len(lines) - 1)
+    differs = np.abs(lines[after_it] - lines[max(count - 2, 0)].mean(0)).max(-1) > 2 * EVEN
     return count + 1 if differs.mean() > MOST_OF_IT else 0  # the next line may hold some of it
+
+
+def _is_even(line: np.ndarray, like: np.ndarray) -> bool:
+    return bool(line.std(0).max() < EVEN and np.abs(line.mean(0) - like).max() < EVEN)
 
 
 def size_of(picture: np.ndarray) -> Size:
