@@ -112,9 +112,9 @@ class Apart:
     by: np.ndarray  # pixels that way
 
 
-def outlines_apart(original: np.ndarray, lain: np.ndarray, covered: np.ndarray) -> Apart:
-    """How far apart the outlines are that two pictures nearly have in the same place."""
-    own, other = Edges.of(original), Edges.of(lain)
+def outlines_apart(own: Edges, lain: np.ndarray, covered: np.ndarray) -> Apart:
+    """How far the outlines of a picture are from where another one nearly has them."""
+    other = Edges.of(lain)
     y, x = np.nonzero(own.place & covered)
     if not len(x):
         return Apart(*(np.zeros(0, np.float32) for _ in range(5)))

@@ -14,7 +14,7 @@ import numpy as np
 
 from .matching import match_colours
 from .meant import AREA, meant
-from .outlines import CHANCE, outlines_apart, shared
+from .outlines import CHANCE, Edges, outlines_apart, shared
 from .placing import Placement, after, laid, scale_of, shrunk, size_of, stretched
 from .searching import found_by_search, starts
 from .shapes import grow, without_hairs
@@ -189,11 +189,12 @@ def refined(level: Level, matrix: np.ndarray, start: np.ndarray, rest: Rest, ste
     likely = LIKELY.copy()
     if level.size != level.other:
         likely[4] += MULTIPLE / 4 / min(level.other)
+    edges = Edges.of(level.own) if rest.is_little else None
     for i in range(steps):
         placement = Placement(matrix)
-        if rest.is_little:
+        if edges is not None:
             lain, covered = laid(level.copy, placement, size), placement.covers(size, size_of(level.copy))
-            clues = of_outlines(outlines_apart(level.own, lain, covered), MAY_BE[min(i, len(MAY_BE) - 1)])
+            clues = of_outlines(outlines_apart(edges, lain, covered), MAY_BE[min(i, len(MAY_BE) - 1)])
         else:
             clues = of_light(level.own, *compared(level, placement, rest.place))
         move = step(clues, gone(start, matrix, size), likely, size)

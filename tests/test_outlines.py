@@ -44,7 +44,7 @@ def test_neither_lines_nor_strangers_share_an_outline():
 @pytest.mark.parametrize("new", ["plain", "waves", "noisy"])
 def test_how_far_apart_two_outlines_are(new):
     one, other = disc(np.full((SIDE, SIDE, 3), 0.9, np.float32)), disc(grounds()[new], 1.3, -0.7)
-    apart = outlines_apart(one, other, EVERYWHERE)
+    apart = outlines_apart(Edges.of(one), other, EVERYWHERE)
     on_it = np.abs(np.hypot(apart.x - 64, apart.y - 60) - 30) < 1.5
     assert on_it.mean() > 0.7
     awaited = 1.3 * apart.right - 0.7 * apart.down
@@ -56,9 +56,9 @@ def test_neither_many_edges_nor_none_are_too_many_or_too_few():
     speckled = np.random.default_rng(0).uniform(0, 1, (640, 640, 3)).astype(np.float32)
     assert Edges.of(speckled).place.sum() > 33_000
     covered = np.ones((640, 640), bool)
-    assert len(outlines_apart(speckled, speckled, covered).x) > 0
+    assert len(outlines_apart(Edges.of(speckled), speckled, covered).x) > 0
     plain = np.full_like(speckled, 0.5)
-    assert len(outlines_apart(plain, speckled, covered).x) == 0
+    assert len(outlines_apart(Edges.of(plain), speckled, covered).x) == 0
 
 
 def test_a_move_and_the_map_that_it_makes_say_the_same():
