@@ -53,6 +53,14 @@ def server(installation: Installation, models: Path, tmp_path_factory: pytest.Te
     running.stop()
 
 
+@pytest.fixture(scope="module")
+def bare_server(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One that has no models."""
+    running = Server(installation, tmp_path_factory.mktemp("bare"), tmp_path_factory.mktemp("no_models"))
+    yield running
+    running.stop()
+
+
 @pytest.fixture(scope="session")
 def object_info(server: Server) -> dict:
     return server.get("/object_info")

@@ -40,11 +40,10 @@ ANSWER = """async () => {
 
 
 @pytest.fixture(scope="module")
-def server(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(installation, tmp_path_factory.mktemp("live"), tmp_path_factory.mktemp("no_models"))
-    running.upload("example.png", png(picture(*SIZE)))
-    yield running
-    running.stop()
+def server(bare_server: Server) -> Server:
+    """With a picture."""
+    bare_server.upload("example.png", png(picture(*SIZE)))
+    return bare_server
 
 
 @pytest.fixture(params=[False, True], ids=["canvas", "nodes 2.0"])

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 from graphs import REFINE, Graph, picture, png, with_node
-from installations import Installation
 from listening import Listener
 from PIL import Image
 from server import Server
@@ -25,12 +24,10 @@ FEW = 24  # pixels, of most widgets that may go up to 1024
 
 
 @pytest.fixture(scope="module")
-def server(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One that needs no checkpoints, with a picture."""
-    running = Server(installation, tmp_path_factory.mktemp("live"), tmp_path_factory.mktemp("no_models"))
-    running.upload("example.png", png(picture(*SIZE)))
-    yield running
-    running.stop()
+def server(bare_server: Server) -> Server:
+    """With a picture."""
+    bare_server.upload("example.png", png(picture(*SIZE)))
+    return bare_server
 
 
 @pytest.fixture
