@@ -2,7 +2,7 @@ PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt
 PY := .venv/bin/python
 
-.PHONY: demo test test-comfyui check format bench train clean
+.PHONY: demo test test-comfyui soak audit check format bench train clean
 
 .venv/ready: pyproject.toml constraints.txt
 	test -x $(PY) || $(PYTHON) -m venv .venv
@@ -17,6 +17,14 @@ test: .venv/ready
 
 test-comfyui: .venv/ready    ## only those in ComfyUI: in ~/ComfyUI*, or in COMFYUI_PATH
 	$(PY) -m pytest tests/comfyui -n auto
+
+soak: .venv/ready            ## everything in great number, two hours: writes bench/results/reliability.md
+	PYTHONPATH=$(CURDIR):tests $(PY) -m soak
+
+audit: .venv/ready           ## known holes in what we depend on, and its licences
+	$(PY) -m pip install --quiet --disable-pip-version-check pip-audit pip-licenses
+	$(PY) -m pip_audit --skip-editable
+	$(PY) -m piplicenses --from=mixed --order=license --format=markdown
 
 check: .venv/ready           ## format, lint, types
 	$(PY) -m ruff format --check .

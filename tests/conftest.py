@@ -1,3 +1,8 @@
+import os
+import runpy
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -5,8 +10,29 @@ import torch
 from comfyui.installations import installations
 from comfyui.table import rows
 
+LOOPBACK = Path(__file__).parent / "loopback"
+
 # The models here are tiny: one thread is fastest, and it keeps sums in one order.
 torch.set_num_threads(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No test, and nothing that a test starts, reaches another machine."""
+    if "NETWORK_LOG" in os.environ:  # one of xdist's processes, which began with it
+        return
+    folder = Path(tempfile.mkdtemp())
+    config.add_cleanup(lambda: shutil.rmtree(folder))
+    os.environ["NETWORK_LOG"] = str(folder / "network.log")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(LOOPBACK), os.environ.get("PYTHONPATH")]))
+    runpy.run_path(str(LOOPBACK / "sitecustomize.py"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    log = Path(os.environ["NETWORK_LOG"])
+    if not hasattr(session.config, "workerinput") and log.exists():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        raise pytest.UsageError(f"the tests asked for other machines:\n{log.read_text()}")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -57,7 +57,8 @@ def to_blueprint(graph: Graph, object_info: dict[str, Any], version: str) -> dic
 
 
 def _workflow(graph: Graph, drawn: list[dict[str, Any]], links: list[Link], groups: list[Any]) -> dict[str, Any]:
-    extra: dict[str, Any] = {"ds": {"scale": 0.6, "offset": [60, 120]}, "info": {"description": graph.description}}
+    about = {"name": graph.name, "description": graph.description}
+    extra: dict[str, Any] = {"ds": {"scale": 0.6, "offset": [60, 120]}, "info": about}
     if graph.page:
         inputs = [
             [str(number_of(graph) if isinstance(node, Fold) else node.id), widget, {"description": said}]

@@ -1,7 +1,7 @@
 """Makes the graphs' thumbnails with the demo model, on a running ComfyUI: ``python workflows/thumbnails.py [address]``.
 
 A graph is run with the demo's model and scene in place of its own, where that shows what it is about. Otherwise (depth,
-a clip, SAM3, ...) it is the picture, the heatmap or the outlines, the mask and the edit of the demo graph.
+a clip, a folder, SAM3, ...) it is the picture, the heatmap or the outlines, the mask and the edit of the demo graph.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ SCENES = {  # kind and seed
     "diffedit_depth": ("colour", 12),
     "two_edits": ("colour", 7),
     "shades": ("ground", 3),
+    "whole_folder": ("colour", 48),
     "mask_only": ("colour", 0),
     "outlined": ("object", 10),
     "strengths": ("object", 1),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import pickle
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .jobs import Job
-from .work import Deliver, HopelessError, MakeWorker, Result, work_through
+from .processes import IN_A_ROW
+from .work import Deliver, HopelessError, MakeWorker, Result, failure, work_through
 
 IN_BLOCK = 4
 """Jobs that an actor takes at a time. What it has not given back when all stops is done again."""
@@ -19,6 +21,9 @@ IN_PART = 50_000
 
 AGAIN = 3
 """Times that Ray gives jobs to another actor after theirs has ended."""
+
+SUSPECTS = 64
+"""Jobs at most that are looked through, by halves, for the one that ends its actors again and again."""
 
 
 class OnRay:
@@ -37,13 +42,42 @@ class OnRay:
             logging.getLogger("ray.data").setLevel(logging.ERROR)
             ray.data.DataContext.get_current().enable_progress_bars = False
             for part in _parts(iter(jobs)):
-                self._run(ray, part, deliver)
-        except ray.exceptions.RayError as cause:
-            raise HopelessError(f"Ray gave up: {str(cause).strip().splitlines()[-1]}") from cause
+                self._through(ray, part, deliver)
         finally:
             ray.shutdown()
 
-    def _run(self, ray: Any, part: list[Job], deliver: Deliver) -> None:
+    def _through(self, ray: Any, part: list[Job], deliver: Deliver) -> None:
+        todo, lost, again = [part], 0, AGAIN
+        while todo:
+            jobs = todo.pop()
+            left, cause = self._run(ray, jobs, deliver, again)
+            again = 0
+            if len(left) < len(jobs):
+                lost = 0
+            if len(left) == 1:
+                lost += 1
+                if lost >= IN_A_ROW:
+                    raise HopelessError(f"Ray gave up on {lost} rows in a row: {cause}")
+                deliver(failure(left[0], f"Ray gave up on it: {cause}; is there enough memory?"))
+            elif left:
+                half = min((len(left) + 1) // 2, SUSPECTS)
+                todo += [left[half:], left[:half]]
+
+    def _run(self, ray: Any, jobs: list[Job], deliver: Deliver, again: int) -> tuple[list[Job], str]:
+        """The jobs that have no result, and why not."""
+        left = {job.key: job for job in jobs}
+
+        def landed(result: Result) -> None:
+            del left[result.key]
+            deliver(result)
+
+        try:
+            self._stream(ray, jobs, landed, again)
+        except ray.exceptions.RayError as cause:
+            return [*left.values()], str(cause).strip().splitlines()[-1]
+        return [], ""
+
+    def _stream(self, ray: Any, part: list[Job], deliver: Deliver, again: int) -> None:
         import pyarrow as pa
 
         blocks = [part[start : start + IN_BLOCK] for start in range(0, len(part), IN_BLOCK)]
@@ -59,7 +93,7 @@ class OnRay:
             compute=ray.data.ActorPoolStrategy(size=count),
             num_cpus=self.cpus,
             num_gpus=gpus,
-            ray_remote_args_fn=_again,
+            ray_remote_args_fn=lambda: {"max_restarts": again, "max_task_retries": again},
         )
         for batch in answered.iter_batches(batch_size=None, batch_format="pyarrow"):
             for answer in batch["result"].to_pylist():
@@ -67,10 +101,6 @@ class OnRay:
                 if isinstance(result, str):
                     raise HopelessError(result)
                 deliver(result)
-
-
-def _again() -> dict[str, int]:
-    return {"max_restarts": AGAIN, "max_task_retries": AGAIN}
 
 
 class _Actor:
@@ -98,6 +128,7 @@ def _parts(jobs: Iterator[Job]) -> Iterator[list[Job]]:
 
 
 def _ray() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told of it but those who ask Ray to tell
     try:
         import pyarrow  # noqa: F401
         import ray

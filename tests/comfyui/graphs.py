@@ -18,6 +18,7 @@ sys.path.insert(0, str(WORKFLOWS))
 import asking  # noqa: E402
 import build  # noqa: E402
 import models  # noqa: E402
+from golden import GOLDEN  # noqa: E402
 
 DESCRIBED = build.graphs()
 NAMES = tuple(DESCRIBED)
@@ -51,7 +52,17 @@ def ui(name: str) -> dict[str, Any]:
 
 
 def api(name: str) -> Graph:
-    return json.loads((WORKFLOWS / "api" / f"{name}.json").read_text(encoding="utf-8"))
+    """``VERSION/NAME`` is that of an earlier version."""
+    *version, name = name.split("/")
+    folder = GOLDEN / version[0] if version else WORKFLOWS
+    return json.loads((folder / "api" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def earlier() -> list[str]:
+    """``VERSION/NAME`` of the graphs of all versions that are not as they are today, each kind of them once."""
+    files = {path.read_bytes(): path for path in sorted(GOLDEN.glob("*/api/*.json"))}
+    today = {path.read_bytes() for path in (WORKFLOWS / "api").glob("*.json")}
+    return [f"{path.parts[-3]}/{path.stem}" for text, path in files.items() if text not in today]
 
 
 def the(graph: Graph, kind: str) -> str:

@@ -66,7 +66,7 @@ class Server:
         (base / "models").symlink_to(models)
         (base / "custom_nodes" / FOLDER_NAME).symlink_to(PACK)
         (base / "custom_nodes" / "stand_in").symlink_to(Path(__file__).parent / "stand_in")
-        self.network_log = base / "network.log"
+        self.network_log, self.writes_log = base / "network.log", base / "writes.log"
         self.log = base / "server.log"
         self.port = _free_port()
         self.process = self._start()
@@ -76,12 +76,13 @@ class Server:
         command = [str(self.installation.python), "main.py", "--cpu", "--listen", "127.0.0.1", "--port", str(self.port)]
         command += ["--base-directory", str(self.base), "--database-url", f"sqlite:///{self.base / 'comfyui.db'}"]
         command += ["--disable-auto-launch", "--disable-api-nodes"]
-        watched = Path(__file__).parent / "loopback"
         environment = os.environ | {
             "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": str(watched),
+            "PYTHONPATH": str(PACK / "tests" / "loopback"),
             "PYTHONDONTWRITEBYTECODE": "1",
             "NETWORK_LOG": str(self.network_log),
+            "WRITES_LOG": str(self.writes_log),
+            "TMPDIR": str(self.base),
             **self.memory_settings,
         }
         return subprocess.Popen(

@@ -17,6 +17,7 @@ from graphs import (
     api,
     changed,
     drawn_on,
+    earlier,
     few,
     picture,
     pictures_of,
@@ -37,8 +38,10 @@ SIZES = {
     "demo": (128, 128),
     "make_and_change": (64, 64),
     "make_clip_and_change": (32, 32),
+    "whole_folder": (64, 64),
     **dict.fromkeys(FRAMES, CLIP_SIZE),
 }  # that they make or load
+FOLDER = "LoadImageDataSetFromFolder"
 EVERYWHERE = "InstructPix2Pix, as it is"  # the one result that is not pasted into a mask
 LOADED = ("sd_xl", "wan", "v1-5", "512-depth")  # in this order, so that few tests load a model
 RUN = [name for name in NAMES if name != "from_instruction"]  # which test_written.py runs, with a model that writes
@@ -56,13 +59,16 @@ def uploaded(server: Server) -> np.ndarray:
     return pixels
 
 
-@pytest.mark.parametrize("name", sorted(RUN, key=by_model))
+@pytest.mark.parametrize("name", sorted([*RUN, *earlier()], key=by_model))
 def test_every_graph_runs_and_changes_nothing_outside_a_mask(name: str, server: Server) -> None:
     """Only with small models, a small picture or clip, few steps, and a mask that is drawn."""
+    asked, name = few(api(name)), name.split("/")[-1]
     size = SIZES.get(name, SIZE)
     if name in FRAMES:
         record(server, FRAMES[name])
-    graph, pastes = with_pastes(drawn_on(few(api(name)), size))
+    if name == "whole_folder":
+        gather(server)
+    graph, pastes = with_pastes(drawn_on(asked, size))
     originals = {tuple(graph[number]["inputs"]["original"]) for number in all_of(graph, PASTE)}
     graph, originals = with_previews(graph, **{f"original{i}": list(each) for i, each in enumerate(originals)})
     run = server.run_well(graph)
@@ -216,6 +222,33 @@ def test_a_made_clip_is_edited_in_all_of_its_frames(server: Server) -> None:
     before, after = saved
     assert before.shape == after.shape == (5, 32, 32, 3)
     assert all((one != other).any() for one, other in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("name", ["whole_folder"])
+def test_each_picture_of_a_folder_has_a_mask_of_its_own(name: str, server: Server) -> None:
+    pictures = gather(server)
+    graph = few(api(name))
+    for kind in ("DiffEdit_MaskedDenoise", PASTE):
+        graph = changed(graph, kind, room=0)
+    graph = with_node(graph, "80", "MaskToImage", mask=[the(graph, REFINE), 0])
+    graph, _ = with_previews(graph, masks=["80", 0], pictures=[the(graph, FOLDER), 0])
+    run = server.run_well(graph)
+    masks, loaded = (shown_all(server, run, each) for each in ("masks", "pictures"))
+    edits = shown_all(server, run, the(graph, "SaveImage"))
+    assert {each.tobytes() for each in loaded} == {each.tobytes() for each in pictures}
+    assert len({each.tobytes() for each in masks}) == len(pictures)
+    for before, mask, after in zip(loaded, masks, edits, strict=True):
+        assert 0 < mask.any(-1).mean() < 1 and (before != after).any()
+        np.testing.assert_array_equal(after[mask[..., 0] == 0], before[mask[..., 0] == 0])
+
+
+def gather(server: Server) -> list[np.ndarray]:
+    """Pictures in the folder that the graph loads."""
+    pictures = [picture(*SIZES["whole_folder"], seed=seed) for seed in range(3)]
+    (server.base / "input" / "example").mkdir(exist_ok=True)
+    for number, pixels in enumerate(pictures):
+        (server.base / "input" / "example" / f"{number}.png").write_bytes(png(pixels))
+    return pictures
 
 
 def frames_of(file: bytes) -> list[Image.Image]:

@@ -7,6 +7,7 @@ import io
 import json
 import random
 import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,47 @@ def test_only_pages_of_this_server_ask_and_only_for_what_is_there(server: Server
     assert refused(server, run=run)[0] == 404  # in its place
     server.post("/diffedit/forget", {"client": "tests", "run": again})
     assert refused(server, run=again)[0] == 404
+
+
+def test_whatever_is_asked_gets_a_sentence(server: Server, page: Listener) -> None:
+    """Bytes that are no JSON, JSON that is no question, and questions of anything, however deep."""
+    run = word(server.run_well(refines([plain(server) | {"grow": 7}])).outputs)
+    dice = random.Random(SEED)
+    good = json.dumps({"client": "tests", "run": run, "view": "mask", "settings": plain(server)}).encode()
+    bodies = [
+        b"",
+        b"\xff\xfe",
+        b"null",
+        b"[" * 100_000,
+        b'{"client": "tests", "run": ' + b"[" * 50_000,
+        b'{"a": 1e999}',
+    ]
+    for _ in range(200):
+        body = bytearray(good)
+        for _ in range(dice.randint(1, 4)):
+            body[dice.randrange(len(body))] = dice.randrange(256)
+        bodies.append(bytes(body))
+    for _ in range(200):
+        asked = {"client": "tests", "run": run, "view": dice.choice(["mask", anything(dice)])}
+        bodies.append(json.dumps(asked | {"settings": {dice.choice(["grow", "rule", "x"]): anything(dice)}}).encode())
+    for path in ("refine", "forget"):
+        for body in bodies if path == "refine" else bodies[:6]:
+            status, said = posted(server, f"/diffedit/{path}", body)
+            assert status == 200 or (400 <= status < 500 and "\n" not in json.loads(said)["error"]), (status, body)
+
+
+def anything(dice: random.Random) -> Any:
+    kinds = [None, True, -1, 7, 10**400, 0.5, float("nan"), float("inf"), "", "otsu", "\x00\ud800", [], {}]
+    return dice.choice([*kinds, [dice.random()], {"a": [1]}, "x" * 1000])
+
+
+def posted(server: Server, path: str, body: bytes) -> tuple[int, bytes]:
+    request = urllib.request.Request(f"http://127.0.0.1:{server.port}{path}", body, {"Content-Type": "text/plain"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
 
 
 def test_nothing_is_held_where_no_page_waits_for_it(server: Server) -> None:

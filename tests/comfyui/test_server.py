@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import HERE, run_python
+from conftest import run_python
 from graphs import NODES, api, changed, picture, png, quick, shown, the, with_node
 from installations import Installation
-from server import FOLDER_NAME, RefusedError, Server
+from server import FOLDER_NAME, PACK, RefusedError, Server
 
 PICTURE = "example.png"  # what the committed graphs load
 MIB = 2**20
@@ -202,8 +203,15 @@ def test_nothing_outside_this_machine_was_asked_for(server: Server) -> None:
     assert not server.network_log.exists(), server.network_log.read_text()
 
 
+def test_nothing_is_written_outside_of_comfyuis_own_folders(server: Server) -> None:
+    server.run_well(quick(api("demo")))
+    written = {Path(line) for line in server.writes_log.read_text().splitlines()}
+    assert any(path.is_relative_to(server.base / "output") for path in written)
+    assert not [path for path in written if not path.is_relative_to(server.base) and not path.is_relative_to("/dev")]
+
+
 def test_the_watch_would_have_seen_it(installation: Installation, tmp_path) -> None:
     log = tmp_path / "network.log"
     attempt = "import socket\ntry: socket.create_connection(('192.0.2.1', 80), 1)\nexcept OSError: pass"
-    run_python(installation, "-c", attempt, PYTHONPATH=str(HERE / "loopback"), NETWORK_LOG=str(log))
+    run_python(installation, "-c", attempt, PYTHONPATH=str(PACK / "tests" / "loopback"), NETWORK_LOG=str(log))
     assert "192.0.2.1" in log.read_text()

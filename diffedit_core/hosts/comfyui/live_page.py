@@ -88,7 +88,7 @@ async def _asked(server: Any, request: web.Request) -> Mapping[str, Any]:
         raise Refused(413, f"a question has at most {MOST_ASKED} bytes")
     try:
         asked = json.loads(await request.read())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # RecursionError: nested too deep
         raise Refused(400, "the question is not JSON") from error
     if not isinstance(asked, Mapping):
         raise Refused(400, "the question is not a JSON object")
