@@ -27,6 +27,7 @@ from .placing import Placement, after, scale_of, size_of, stretched
 from .registering import ALIGNMENTS
 from .seams import SEAMS, fit_seam
 from .shapes import around, grow, parts_touching
+from .stopping import may_stop
 
 LEAST_SIDE = 16
 """Pixels: in a smaller picture nothing can be recognised."""
@@ -146,6 +147,7 @@ def keep_rest(
 
 
 def _compared(pair: Pair, how: KeepSettings, which: str) -> Compared:
+    may_stop()
     compared = compare(pair.original, pair.edited, pair.placement, pair.still, how.colour, how.sensitivity)
     if compared.refusal and how.refused == "error":
         raise ValueError(which + compared.refusal)
@@ -156,12 +158,15 @@ def _pasted(
     pair: Pair, compared: Compared, hot: np.ndarray | None, how: KeepSettings
 ) -> tuple[Tensor, Tensor, Tensor, Report]:
     """The picture, the mask, the edited picture laid on the original, and the report."""
+    may_stop()
     original, size = pair.original, size_of(pair.original)
     aligned = laid_in_colour(pair.edited, pair.placement, compared.colouring, size)
     laid_on = torch.from_numpy(aligned)[None]
     if compared.refusal:
         return laid_on, torch.ones(1, *size), laid_on, _report(pair, compared, 1.0)
+    may_stop()
     found = at_full_size(compared.found, original, aligned)
+    may_stop()
     if hot is not None:
         found = parts_touching(found > 0, hot).astype(np.float32)
     covered = pair.placement.covers(size, size_of(pair.edited))
@@ -169,6 +174,7 @@ def _pasted(
         covered &= ~pair.still
     weight = soften_inwards(torch.from_numpy(grow(found, how.grow) * covered)[None], how.rim)
     own = torch.from_numpy(original)[None]
+    may_stop()
     return _in_place(own, laid_on, weight, how.seam), weight, laid_on, _report(pair, compared, float(found.mean()))
 
 
