@@ -172,6 +172,7 @@ def _pasted(
     covered = pair.placement.covers(size, size_of(pair.edited))
     if pair.still is not None:
         covered &= ~pair.still
+    may_stop()
     weight = soften_inwards(torch.from_numpy(grow(found, how.grow) * covered)[None], how.rim)
     own = torch.from_numpy(original)[None]
     may_stop()
@@ -185,6 +186,7 @@ def _in_place(original: Tensor, laid_on: Tensor, weight: Tensor, seam: str) -> T
     if part is not None:
         here = (slice(None), *part)
         fitted = fit_seam(original[here], laid_on[here], weight[here], seam)
+        may_stop()
         result[here] = paste(original[here], fitted, weight[here])
     return result
 
