@@ -17,8 +17,8 @@ from server import Run, Server
 from .outcome import Outcome
 from .scenes import SCENE, Scene
 
-SAME = (("--lowvram",), ("--cache-none",), ("--deterministic",))
-"""Flags that change no bit."""
+SAME = (("--cache-none",), ("--deterministic",), ("--disable-smart-memory",))
+"""Flags that change no bit. (ComfyUI takes no --lowvram beside --cpu.)"""
 
 LOWER = (("--fp16-unet",), ("--bf16-unet",), ("--fp8_e4m3fn-unet",))
 """Flags that store or compute less of each number."""
