@@ -8,6 +8,8 @@ from itertools import chain
 import torch
 from torch import Tensor
 
+from .stopping import may_stop
+
 
 def check_batch(counts: Mapping[str, int]) -> int:
     """The size of the batch that several inputs make together: of each there is one for all, or one for each."""
@@ -30,6 +32,7 @@ def gathered(rows: Iterable[Tensor], count: int) -> Tensor:
     together = first.new_empty(count, *first.shape[1:])
     for i, row in enumerate(chain([first], each)):
         together[i] = row[0]
+        may_stop()
     return together
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from .batches import check_batch
 from .seams import fit_seam
 from .shapes import fill_holes, grow, parts_touching
+from .stopping import may_stop
 
 VISIBLE = 10 / 255
 """A change that people see, as a seam, if it stops short."""
@@ -28,6 +29,7 @@ def worth_pasting(
     the ``room`` around it, which holds the mask.
     """
     edited = fit_seam(original, edited, room, seam)
+    may_stop()
     return edited, mask if torch.equal(mask, room) else tighten(mask, room, original, edited)
 
 

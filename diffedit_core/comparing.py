@@ -14,6 +14,7 @@ from .outlines import CHANCE, shared
 from .placing import Placement, Size, after, laid, scale_of, shrunk, size_of, stretched
 from .registering import FAINT, SAME, Level, agreement, explained, spread
 from .shapes import grow
+from .stopping import may_stop
 
 WORK = 640
 """Pixels of the longer side on which changes are looked for."""
@@ -92,11 +93,14 @@ def compare(
     colouring = _likeliest(lain, own, (alike, near, alike * near, every.astype(np.float32)), covered, colour)
     matched = colouring(lain)
     sure = alike * np.exp(-np.square(matched - own).sum(-1) / NEAR**2)
+    may_stop()
     found = meant(own, matched, sure, covered, sensitivity)
     rest = np.where(grow(found, APART) > 0, 0, every).astype(np.float32)
+    may_stop()
     colouring = match_colours(lain, own, rest, colour)
     matched = colouring(lain)
     found = meant(own, matched, rest, covered, sensitivity)
+    may_stop()
     rest = np.where(grow(found, APART) > 0, 0, every).astype(np.float32)
     tint = (lain - own)[rest > 0].mean(0) if rest.any() else np.zeros(3)
     common, shown = _common(own, lain, matched, covered)
@@ -109,6 +113,7 @@ def _likeliest(
     """Of the maps of colours that may be, the one that explains most and changes least."""
 
     def worth(colouring: Colouring) -> float:
+        may_stop()
         matched = colouring(lain)
         return explained(own, lain, matched, covered) - CHANGE * float(np.abs(matched - lain)[covered].mean())
 
@@ -130,6 +135,7 @@ def laid_in_colour(edited: np.ndarray, placement: Placement, colouring: Colourin
     result = np.empty((*size, 3), np.float32)
     y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in size)
     for start in range(0, size[0], ROWS):
+        may_stop()
         rows = slice(start, start + ROWS)
         lain = cv2.remap(small, *own.at(size, rows), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         result[rows] = colouring.rows(lain, x[None, :, None], y[rows, None, None])

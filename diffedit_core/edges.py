@@ -10,12 +10,16 @@ import numpy as np
 
 from .masks import TOO_LARGE
 from .shapes import around, grow
+from .stopping import may_stop
 
 SURE = 0.9
 """GrabCut takes for granted what is hotter than this share of the mask."""
 
 MOST = 256 * 256
 """Pixels that GrabCut is given; it takes seconds for a million. On a larger picture its outline is refined."""
+
+ROUNDS = 5
+"""Of GrabCut."""
 
 MOST_LINES = 384 * 384
 """Pixels on which the guided filter fits its lines; it applies them at full size."""
@@ -70,7 +74,9 @@ def _grabcut(mask: np.ndarray, picture: np.ndarray, radius: int, heatmap: np.nda
     cv2.setRNGSeed(0)  # its k-means uses OpenCV's own generator; this gives the same mask every time
     pixels = cv2.convertScaleAbs(picture, alpha=255)
     colours = (np.zeros((1, 65)), np.zeros((1, 65)))  # of either side, filled
-    cv2.grabCut(pixels, labels, (0, 0, 0, 0), *colours, 5, cv2.GC_INIT_WITH_MASK)
+    for how in (cv2.GC_INIT_WITH_MASK, *[cv2.GC_EVAL] * (ROUNDS - 1)):
+        may_stop()
+        cv2.grabCut(pixels, labels, (0, 0, 0, 0), *colours, 1, how)
     region = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
     if region.mean() > TOO_LARGE >= inside.mean():  # it ran away: there are no edges to hold a scattered mask
         region = inside

@@ -27,6 +27,7 @@ from .placing import Placement, after, scale_of, size_of, stretched
 from .registering import ALIGNMENTS
 from .seams import SEAMS, fit_seam
 from .shapes import around, grow, parts_touching
+from .stopping import may_stop
 
 LEAST_SIDE = 16
 """Pixels: in a smaller picture nothing can be recognised."""
@@ -146,6 +147,7 @@ def keep_rest(
 
 
 def _compared(pair: Pair, how: KeepSettings, which: str) -> Compared:
+    may_stop()
     compared = compare(pair.original, pair.edited, pair.placement, pair.still, how.colour, how.sensitivity)
     if compared.refusal and how.refused == "error":
         raise ValueError(which + compared.refusal)
@@ -156,19 +158,24 @@ def _pasted(
     pair: Pair, compared: Compared, hot: np.ndarray | None, how: KeepSettings
 ) -> tuple[Tensor, Tensor, Tensor, Report]:
     """The picture, the mask, the edited picture laid on the original, and the report."""
+    may_stop()
     original, size = pair.original, size_of(pair.original)
     aligned = laid_in_colour(pair.edited, pair.placement, compared.colouring, size)
     laid_on = torch.from_numpy(aligned)[None]
     if compared.refusal:
         return laid_on, torch.ones(1, *size), laid_on, _report(pair, compared, 1.0)
+    may_stop()
     found = at_full_size(compared.found, original, aligned)
+    may_stop()
     if hot is not None:
         found = parts_touching(found > 0, hot).astype(np.float32)
     covered = pair.placement.covers(size, size_of(pair.edited))
     if pair.still is not None:
         covered &= ~pair.still
+    may_stop()
     weight = soften_inwards(torch.from_numpy(grow(found, how.grow) * covered)[None], how.rim)
     own = torch.from_numpy(original)[None]
+    may_stop()
     return _in_place(own, laid_on, weight, how.seam), weight, laid_on, _report(pair, compared, float(found.mean()))
 
 
@@ -179,6 +186,7 @@ def _in_place(original: Tensor, laid_on: Tensor, weight: Tensor, seam: str) -> T
     if part is not None:
         here = (slice(None), *part)
         fitted = fit_seam(original[here], laid_on[here], weight[here], seam)
+        may_stop()
         result[here] = paste(original[here], fitted, weight[here])
     return result
 

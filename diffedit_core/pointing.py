@@ -10,10 +10,14 @@ from torch import Tensor
 from .batches import check_batch
 from .knobs import Settings, knob
 from .masks import fit
-from .shapes import around, depth, separate_parts
+from .shapes import Rectangle, depth, separate_parts
+from .stopping import may_stop
 
 SOLID = 0.5
 """How white a mask must be to count."""
+
+MOST_PARTS = 100
+"""The largest ones: what has more is no thing to be outlined, but specks."""
 
 
 @dataclass(frozen=True)
@@ -65,26 +69,33 @@ def _planes(planes: Tensor, count: int) -> list[np.ndarray]:
 def _point(place: np.ndarray, heat: np.ndarray | None, how: PointSettings) -> Pointed:
     inside, boxes = [], []
     hot = np.ones(place.shape, np.float32) if heat is None else heat
-    for part in separate_parts(place, how.least):
-        inside += _spread(part, hot, how.inside)
-        boxes += _box(part, how.margin)
+    for held, part in separate_parts(place, how.least, MOST_PARTS):
+        may_stop()
+        inside += [_moved(each, held) for each in _spread(part, hot[held], how.inside)]
+        boxes.append(_box(held, place.shape, how.margin))
     cold = hot if heat is None else heat.max() - heat
     return Pointed(boxes, inside, _spread(~place, cold, how.outside) if boxes else [])
 
 
-def _box(part: np.ndarray, margin: int) -> list[Box]:
-    held = around(part, margin)
-    if held is None:
-        return []
+def _moved(point: Point, held: Rectangle) -> Point:
+    """From a rectangle to the whole picture."""
     rows, columns = held
-    x, y = int(columns.start), int(rows.start)
-    return [Box(x, y, int(columns.stop) - x, int(rows.stop) - y)]
+    return Point(columns.start + point.x, rows.start + point.y)
+
+
+def _box(held: Rectangle, size: tuple[int, ...], margin: int) -> Box:
+    """A rectangle with a margin, as far as the picture goes."""
+    (top, bottom), (left, right) = (
+        (max(0, part.start - margin), min(side, part.stop + margin)) for part, side in zip(held, size, strict=True)
+    )
+    return Box(left, top, right - left, bottom - top)
 
 
 def _spread(place: np.ndarray, weight: np.ndarray, count: int) -> list[Point]:
     """Points deep in a place and far from each other, where it weighs most. The picture's border counts as its end."""
     left, points = place.copy(), []
     for _ in range(count):
+        may_stop()
         score = depth(np.pad(left, 1))[1:-1, 1:-1] * weight
         y, x = np.unravel_index(int(score.argmax()), score.shape)
         if score[y, x] <= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,11 @@ from .edges import EDGE_SNAPS
 from .knobs import Settings, knob
 from .masks import coverage, fit
 from .shapes import blurred, fill_holes, grow, keep_parts, without_gaps, without_hairs
+from .stopping import may_stop
 
 MOST_PIXELS = 1024
+
+Step = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -86,22 +90,29 @@ def give_room(mask: Tensor, room: int) -> Tensor:
 
 def _refined(mask: np.ndarray, how: Refinement, picture: np.ndarray | None, heatmap: np.ndarray | None) -> np.ndarray:
     """One mask, [H, W] float32."""
-    if how.threshold is not None:
-        mask = (mask > how.threshold).astype(np.float32)
-    if picture is not None:
-        mask = EDGE_SNAPS[how.edge_snap].apply(mask, picture, how.edge_radius, heatmap)
-    mask = without_hairs(mask, how.open)
-    mask = without_gaps(mask, how.close)
-    mask = keep_parts(mask, how.min_island, how.keep_largest)
-    mask = fill_holes(mask, how.fill_holes)
-    mask = grow(mask, how.grow)
-    if how.invert:
-        mask = 1 - mask
-    if how.feather > 0:
-        mask = blurred(mask, how.feather)
-    if how.snap > 0:
-        mask = np.where(mask <= how.snap, 0, np.where(mask >= 1 - how.snap, 1, mask))
+    for step in _steps(how, picture, heatmap):
+        may_stop()
+        mask = step(mask)
     return np.clip(mask, 0, 1).astype(np.float32, copy=False)
+
+
+def _steps(how: Refinement, picture: np.ndarray | None, heatmap: np.ndarray | None) -> Iterator[Step]:
+    """In the order in which they are done."""
+    if how.threshold is not None:
+        yield lambda mask: (mask > how.threshold).astype(np.float32)
+    if picture is not None:
+        yield lambda mask: EDGE_SNAPS[how.edge_snap].apply(mask, picture, how.edge_radius, heatmap)
+    yield lambda mask: without_hairs(mask, how.open)
+    yield lambda mask: without_gaps(mask, how.close)
+    yield lambda mask: keep_parts(mask, how.min_island, how.keep_largest)
+    yield lambda mask: fill_holes(mask, how.fill_holes)
+    yield lambda mask: grow(mask, how.grow)
+    if how.invert:
+        yield lambda mask: 1 - mask
+    if how.feather > 0:
+        yield lambda mask: blurred(mask, how.feather)
+    if how.snap > 0:
+        yield lambda mask: np.where(mask <= how.snap, 0, np.where(mask >= 1 - how.snap, 1, mask))
 
 
 def _checked(mask: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from .placing import Placement, after, laid, scale_of, shrunk, size_of, stretche
 from .searching import found_by_search, starts
 from .shapes import grow, without_hairs
 from .stepping import gone, moved, of_light, of_outlines, step
+from .stopping import may_stop
 
 FIRST = 128
 SEARCHED = 512
@@ -122,6 +123,7 @@ def register(original: np.ndarray, edited: np.ndarray, still: np.ndarray | None,
         return Placement(stretched(size_of(original), size_of(edited)))
     matrix, start = _best(original, edited, still)
     for pixels in LEVELS:
+        may_stop()
         level = Level.of(original, edited, matrix, pixels)
         rest = rest_of(level, level.down(matrix), still)
         matrix = level.up(refined(level, level.down(matrix), level.down(start), rest))
@@ -145,6 +147,7 @@ def rest_of(level: Level, matrix: np.ndarray, still: np.ndarray | None) -> Rest:
     if still is not None:
         return Rest(covered & (cv2.resize(still.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) > 0))
     lain, trust = compared(level, placement, covered)
+    may_stop()
     found = without_hairs(meant(level.own, lain, trust, covered, 1.0), WIDER)
     if found.mean() > AREA or explained(level.own, laid(level.copy, placement, size), lain, covered) < LITTLE:
         return Rest(covered, True)
@@ -157,6 +160,7 @@ def _best(original: np.ndarray, edited: np.ndarray, still: np.ndarray | None) ->
     own, copy = shrunk(original, shrink), shrunk(edited, shrink)
     tried: list[tuple[float, np.ndarray, np.ndarray]] = []
     for found, start in found_by_search(own, copy):
+        may_stop()
         level = Level.of(own, copy, found, FIRST)
         first = level.down(start)
         everything = Rest(np.ones(size_of(level.own), bool))
@@ -191,6 +195,7 @@ def refined(level: Level, matrix: np.ndarray, start: np.ndarray, rest: Rest, ste
         likely[4] += MULTIPLE / 4 / min(level.other)
     edges = Edges.of(level.own) if rest.is_little else None
     for i in range(steps):
+        may_stop()
         placement = Placement(matrix)
         if edges is not None:
             lain, covered = laid(level.copy, placement, size), placement.covers(size, size_of(level.copy))

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .batches import check_batch
 from .shapes import depth
+from .stopping import may_stop
 
 RING = 0.1
 """How wide the ring is: a share of the side of a square as large as the mask."""
@@ -47,9 +48,11 @@ def fit_seam(original: Tensor, edited: Tensor, mask: Tensor, how: str) -> Tensor
 
 def _shifted(off: np.ndarray, place: np.ndarray, shift: Shift) -> np.ndarray:
     """What to add to one picture: [H, W, 3], or the same for all of it, [1, 1, 3]."""
+    may_stop()
     width = max(LEAST_RING, RING * place.sum() ** 0.5)
     away = depth(~place)
     ring = (away > 0) & (away <= width)
+    may_stop()
     if ring.sum() < LEAST_PIXELS or not place.any():
         return np.zeros_like(off)
     return np.broadcast_to(shift(off, ring), off.shape)

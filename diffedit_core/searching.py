@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from .placing import Size, after, apart, scale_of, shrunk, size_of, stretched
+from .stopping import may_stop
 
 COARSE = 96
 """Pixels of the longer side on which to search."""
@@ -41,6 +42,7 @@ def found_by_search(original: np.ndarray, edited: np.ndarray) -> list[tuple[np.n
     tried: list[tuple[float, np.ndarray, np.ndarray]] = []
     for start in starts(size, other):
         for zoom, angle in itertools.product(ZOOMS, ROTATIONS):
+            may_stop()
             matrix = after(after(start, _about_the_middle(size, zoom, angle)), stretched(coarse, size))
             score, (x, y) = _best_shift(own, edited, matrix, side)
             score *= 1 - 0.15 * abs(np.log(zoom)) - 0.1 * abs(angle)

@@ -15,6 +15,9 @@ try:
 except ImportError as missing:
     raise ImportError("refining masks needs OpenCV; install it with: pip install opencv-python") from missing
 
+Rectangle = tuple[slice, slice]
+"""Rows and columns."""
+
 RAMP = 4
 """Levels at which a soft rim is moved; in between it is interpolated."""
 
@@ -96,10 +99,17 @@ def boxes_of_parts(mask: np.ndarray, least: float) -> list[tuple[int, int, int, 
     return [(top, left, top + high, left + wide) for left, top, wide, high, area in parts if area >= least * most]
 
 
-def separate_parts(mask: np.ndarray, least: float) -> Iterator[np.ndarray]:
-    """The separate parts of a mask, bool [H, W], that have this share of the largest one: each on its own."""
-    labels, areas = _parts(mask)
-    return (labels == i for i, area in enumerate(areas, start=1) if area >= least * areas.max())
+def separate_parts(mask: np.ndarray, least: float, most: int) -> Iterator[tuple[Rectangle, np.ndarray]]:
+    """The separate parts of a mask, bool [H, W], that have this share of the largest one, and of those so many at most:
+    the rectangle that holds each, and what of it is the part.
+    """
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=4)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    large = np.flatnonzero(areas >= least * areas.max(initial=0))
+    for i in sorted(large[np.argsort(-areas[large], kind="stable")][:most] + 1):
+        left, top, wide, high, _ = stats[i].tolist()
+        held = slice(top, top + high), slice(left, left + wide)
+        yield held, labels[held] == i
 
 
 def fill_holes(mask: np.ndarray, up_to: float) -> np.ndarray:
@@ -146,7 +156,7 @@ def _where_it_is(mask: np.ndarray, work: Callable[[np.ndarray], np.ndarray], ste
     return result
 
 
-def around(place: np.ndarray, pixels: int, share: float = 0.0) -> tuple[slice, slice] | None:
+def around(place: np.ndarray, pixels: int, share: float = 0.0) -> Rectangle | None:
     """The rectangle around a place, bool [H, W], with so many pixels more on each side, and a share of its own."""
     part = []
     for axis, length in enumerate(place.shape):

@@ -7,6 +7,7 @@ import numpy as np
 
 from .placing import Placement, laid, size_of
 from .registering import FAINT, Level, compared, rest_of, spread
+from .stopping import may_stop
 
 GRID = 12
 """Cells a side of the warp."""
@@ -51,6 +52,7 @@ def warp(level: Level, matrix: np.ndarray, rest: np.ndarray) -> np.ndarray | Non
     """
     bend = np.zeros((GRID, GRID, 2), np.float32)
     for _ in range(ROUNDS):
+        may_stop()
         more = _more(level, Placement(matrix, bend), rest)
         if more is None:
             break
@@ -61,7 +63,9 @@ def warp(level: Level, matrix: np.ndarray, rest: np.ndarray) -> np.ndarray | Non
 def _more(level: Level, placement: Placement, rest: np.ndarray) -> np.ndarray | None:
     """How much further to go. None where a warp taken from half of the picture does not fit the other half better."""
     lain, trust = compared(level, placement, rest)
+    may_stop()
     motion, sure = _motion(level.own, lain, trust)
+    may_stop()
     y, x = np.indices(sure.shape) // BLOCK
     half = (x + y) % 2 == 0
     tried = _smooth(motion, sure * half)

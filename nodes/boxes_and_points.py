@@ -8,6 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..diffedit_core.hosts.comfyui.pointing import point_at
+from ..diffedit_core.hosts.comfyui.running import runs
 from ..diffedit_core.pointing import PointSettings
 from .fields import MASKS, supported, widgets
 
@@ -46,5 +47,6 @@ class BoxesAndPoints(io.ComfyNode):
         )
 
     @classmethod
+    @runs
     def execute(cls, *, mask: Tensor, heatmap: Tensor | None = None, **settings: Any) -> io.NodeOutput:
         return io.NodeOutput(*point_at(mask, heatmap, PointSettings(**settings)))

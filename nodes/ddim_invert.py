@@ -12,6 +12,7 @@ from ..diffedit_core.hosts.comfyui.guider import Conditioning
 from ..diffedit_core.hosts.comfyui.latents import VaeLatent
 from ..diffedit_core.hosts.comfyui.noise import AUTO
 from ..diffedit_core.hosts.comfyui.remarks import remarks
+from ..diffedit_core.hosts.comfyui.running import runs
 from ..diffedit_core.hosts.comfyui.stages import invert_picture
 from ..diffedit_core.settings import InversionSettings
 from .display import show_inverted
@@ -87,6 +88,7 @@ class DDIMInvert(io.ComfyNode):
         )
 
     @classmethod
+    @runs
     def execute(
         cls, *, model: Any, latent: VaeLatent, conditioning: Conditioning, scheduler: str, check: bool,
         negative: Conditioning | None = None, sigmas: Tensor | None = None, **inversion: Any,

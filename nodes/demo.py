@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..diffedit_core.hosts.comfyui.demo import demo_model, demo_scene
+from ..diffedit_core.hosts.comfyui.running import runs
 from ..diffedit_core.toybox import KINDS
 from .fields import DEMO, seed, supported
 
@@ -29,6 +30,7 @@ class DemoModel(io.ComfyNode):
         )
 
     @classmethod
+    @runs
     def execute(cls) -> io.NodeOutput:
         return io.NodeOutput(*demo_model())
 
@@ -54,5 +56,6 @@ class DemoScene(io.ComfyNode):
         )
 
     @classmethod
+    @runs
     def execute(cls, *, seed: int, kind: str) -> io.NodeOutput:
         return io.NodeOutput(*demo_scene(seed, kind))

@@ -8,6 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..diffedit_core.hosts.comfyui.depth import with_depth
+from ..diffedit_core.hosts.comfyui.running import runs
 from .fields import EDITS, supported
 
 
@@ -40,5 +41,6 @@ class DepthModel(io.ComfyNode):
         )
 
     @classmethod
+    @runs
     def execute(cls, *, model: Any, depth: Tensor) -> io.NodeOutput:
         return io.NodeOutput(with_depth(model, depth))

@@ -9,6 +9,7 @@ from comfy_api.latest import io
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
 from ..diffedit_core.hosts.comfyui.latents import VaeLatent
 from ..diffedit_core.hosts.comfyui.remarks import remarks
+from ..diffedit_core.hosts.comfyui.running import runs
 from ..diffedit_core.hosts.comfyui.stages import find_mask
 from ..diffedit_core.settings import ContrastSettings, CutSettings
 from .display import show_found
@@ -77,6 +78,7 @@ class DiffEditMask(io.ComfyNode):
         )
 
     @classmethod
+    @runs
     def execute(
         cls, *, model: Any, latent: VaeLatent, source: Conditioning, target: Conditioning, seed: int, rule: str,
         value: float, negative: Conditioning | None = None, keep: Conditioning | None = None,

@@ -16,6 +16,7 @@ from ..diffedit_core.hosts.comfyui.refining import Given, said_of, share
 from ..diffedit_core.hosts.comfyui.stages import Found
 from ..diffedit_core.kinds import in_words
 from ..diffedit_core.masks import advice
+from ..diffedit_core.stopping import may_stop
 
 NOWHERE = "the two texts do not say where; connect the negative text, so that a draft can choose a place"
 
@@ -45,6 +46,7 @@ def show_refined(node: type[io.ComfyNode], made: Tensor, given: Given, settings:
 
 
 def _with_text(node: type[io.ComfyNode], mask: Tensor, *texts: str) -> dict[str, Any]:
+    may_stop()
     return {**ui.PreviewMask(mask, cls=node).as_dict(), **show_text(node, *texts)}
 
 

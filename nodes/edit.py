@@ -8,6 +8,7 @@ from torch import Tensor
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
 from ..diffedit_core.hosts.comfyui.latents import VaeLatent
 from ..diffedit_core.hosts.comfyui.redrawing import WireEdit
+from ..diffedit_core.hosts.comfyui.running import runs
 from .fields import EDITS, Edits, supported
 
 
@@ -58,6 +59,7 @@ class Edit(io.ComfyNode):
         )
 
     @classmethod
+    @runs
     def execute(
         cls, *, mask: Tensor, target: Conditioning, guidance: float, edits: tuple[WireEdit, ...] = (),
         negative: Conditioning | None = None, source: Conditioning | None = None, draft: VaeLatent | None = None,

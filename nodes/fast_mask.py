@@ -10,6 +10,7 @@ from comfy_api.latest import io
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
 from ..diffedit_core.hosts.comfyui.latents import VaeLatent
 from ..diffedit_core.hosts.comfyui.remarks import remarks
+from ..diffedit_core.hosts.comfyui.running import runs
 from ..diffedit_core.hosts.comfyui.stages import find_mask
 from ..diffedit_core.settings import FASTDIFFEDIT
 from .display import show_mask
@@ -34,6 +35,7 @@ class FastMask(io.ComfyNode):
         )
 
     @classmethod
+    @runs
     def execute(
         cls, *, model: Any, latent: VaeLatent, source: Conditioning, target: Conditioning, seed: int, **contrast: Any
     ) -> io.NodeOutput:

@@ -12,6 +12,7 @@ from ..diffedit_core.hosts.comfyui.focusing import CUT_OUTS, Eyes, Focused, focu
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
 from ..diffedit_core.hosts.comfyui.latents import VaeLatent
 from ..diffedit_core.hosts.comfyui.redrawing import WireEdit
+from ..diffedit_core.hosts.comfyui.running import runs
 from ..diffedit_core.sheets import framed
 from .display import show_text
 from .fields import PICTURES, Edits, WayBack, supported, widgets
@@ -76,6 +77,7 @@ class Focus(io.ComfyNode):
         )
 
     @classmethod
+    @runs
     def execute(
         cls, *, picture: Tensor, model: Any, context: float, area: float, cut_outs: str, mask: Tensor | None = None,
         vae: Any = None, source: Conditioning | None = None, target: Conditioning | None = None,

@@ -8,6 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..diffedit_core.hosts.comfyui.keeping import keep
+from ..diffedit_core.hosts.comfyui.running import runs
 from ..diffedit_core.keeping import KeepSettings
 from .display import show_kept
 from .fields import PICTURES, supported, widgets
@@ -61,6 +62,7 @@ class KeepTheRest(io.ComfyNode):
         )
 
     @classmethod
+    @runs
     def execute(
         cls, *, original: Tensor, edited: Tensor, mask: Tensor | None = None, heatmap: Tensor | None = None,
         **settings: Any,

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..diffedit_core.hosts.comfyui.pasting import WayBack as Way
 from ..diffedit_core.hosts.comfyui.refining import Given, refined
+from ..diffedit_core.hosts.comfyui.running import runs
 from ..diffedit_core.masks import RULES
 from ..diffedit_core.refine import Refinement
 from .display import show_refined
@@ -58,6 +59,7 @@ class MaskRefine(io.ComfyNode):
         )
 
     @classmethod
+    @runs
     def execute(
         cls, *, mask: Tensor, picture: Tensor | None = None, way_back: Way | None = None, **settings: Any
     ) -> io.NodeOutput:

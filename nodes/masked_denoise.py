@@ -10,6 +10,7 @@ from torch import Tensor
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
 from ..diffedit_core.hosts.comfyui.latents import VaeLatent
 from ..diffedit_core.hosts.comfyui.redrawing import WireEdit, masked_denoise, with_negative
+from ..diffedit_core.hosts.comfyui.running import runs
 from ..diffedit_core.hosts.comfyui.stages import WireTrajectory
 from ..diffedit_core.settings import DecodingSettings, EditSettings
 from .display import show_advice
@@ -66,6 +67,7 @@ class MaskedDenoise(io.ComfyNode):
         )
 
     @classmethod
+    @runs
     def execute(
         cls, *, model: Any, trajectory: WireTrajectory, mask: Tensor, target: Conditioning, negative: Conditioning,
         seed: int, room: int, source: Conditioning | None = None, draft: VaeLatent | None = None,

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..diffedit_core.hosts.comfyui.pasting import WayBack as Way
 from ..diffedit_core.hosts.comfyui.pasting import paste_back
 from ..diffedit_core.hosts.comfyui.pictures import panels
+from ..diffedit_core.hosts.comfyui.running import runs
 from ..diffedit_core.settings import EditSettings
 from .display import show_left_over
 from .fields import PICTURES, WayBack, supported, widgets
@@ -57,6 +58,7 @@ class PasteBack(io.ComfyNode):
         )
 
     @classmethod
+    @runs
     def execute(
         cls, *, original: Tensor, edited: Tensor, mask: Tensor, rim: float, room: int, seam: str,
         way_back: Way | None = None,
@@ -86,6 +88,7 @@ class Panels(io.ComfyNode):
         )
 
     @classmethod
+    @runs
     def execute(cls, *, original: Tensor, mask: Tensor, edited: Tensor, caption: str = "") -> io.NodeOutput:
         sheet = panels(original, mask, edited, caption)
         return io.NodeOutput(sheet, ui=ui.PreviewImage(sheet, cls=cls))

@@ -8,6 +8,7 @@ from comfy_api.latest import io
 
 from ..diffedit_core.hosts.comfyui.averaging import average
 from ..diffedit_core.hosts.comfyui.guider import Conditioning
+from ..diffedit_core.hosts.comfyui.running import runs
 from .fields import EDITS, supported
 
 
@@ -55,6 +56,7 @@ class AverageTexts(io.ComfyNode):
         )
 
     @classmethod
+    @runs
     def execute(
         cls, *, texts: str, clip: Any = None, conditioning: Conditioning | None = None, more: Conditioning | None = None
     ) -> io.NodeOutput:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffedit_core.pointing import Box, Point, PointSettings, point
+from diffedit_core.pointing import MOST_PARTS, Box, Point, PointSettings, point
 
 HEIGHT, WIDTH = 60, 100
 
@@ -95,3 +97,14 @@ def test_points_stand_where_they_say(seed: int, inside: int, outside: int, margi
         assert box.x >= 0 and box.y >= 0 and box.x + box.width <= WIDTH and box.y + box.height <= HEIGHT
         held[box.y : box.y + box.height, box.x : box.x + box.width] = True
     assert held[place[0] == 1].all()
+
+
+def test_a_mask_of_specks_has_as_many_boxes_as_a_model_may_look_at_and_at_once():
+    """Each speck was looked for in all of the picture: a mask that is noise took hours."""
+    dice = np.random.default_rng(0)
+    noise = torch.from_numpy(dice.random((1, 512, 512)) > 0.6).float()
+    noise[:, 200:300, 200:300] = 1
+    since = time.process_time()
+    (found,) = point(noise, None, PointSettings(least=0, inside=20, outside=0))
+    assert len(found.boxes) == MOST_PARTS and time.process_time() - since < 2
+    assert max(box.width * box.height for box in found.boxes) >= 100 * 100

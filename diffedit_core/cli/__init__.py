@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-import torch
-
 from .. import __version__
 from ..focus import Focus
 from ..keeping import KeepSettings
@@ -31,7 +29,7 @@ from .edit_flags import (
 )
 from .flags import add_flags
 from .keep import run_keep
-from .reporting import OUT_OF_MEMORY
+from .reporting import what_is_full
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,8 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(str(interruption) or "interrupted", 130)
     except ValueError as error:
         return _say(" ".join(str(error).split()), 2)
-    except (torch.OutOfMemoryError, MemoryError):
-        return _say(OUT_OF_MEMORY, 1)
+    except Exception as error:
+        if full := what_is_full(error):
+            return _say(full, 1)
+        raise
 
 
 def _say(line: str, code: int) -> int:

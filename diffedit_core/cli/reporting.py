@@ -13,8 +13,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..denoiser import OnStep
+from ..shortage import is_out_of_device_memory, is_out_of_main_memory
 
-OUT_OF_MEMORY = "out of memory: use a smaller picture, --dtype fp16 or bf16, --offload model, or --device cpu"
+FULL_DEVICE = "out of memory: use a smaller picture, --dtype fp16 or bf16, --offload model, or --device cpu"
+FULL_MAIN = "out of memory: use a smaller picture or a smaller model, or close other programs"
 
 
 class Watch:
@@ -65,6 +67,13 @@ class Watch:
             if counted > self._counted:
                 self.evaluations[self._stage] = self.evaluations.get(self._stage, 0) + counted - self._counted
         self._since, self._counted = now, counted
+
+
+def what_is_full(error: Exception) -> str | None:
+    """What to do where memory ran out; None where something else is wrong."""
+    if is_out_of_device_memory(error):
+        return FULL_DEVICE
+    return FULL_MAIN if is_out_of_main_memory(error) else None
 
 
 def costs(watch: Watch, paths: Mapping[str, Path | str]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from .edits import Asked, Drawn, draw, read_edit
 from .files import check_size
 from .keep import KeptPair, Pair, read_pair
 from .models import host_of, where
-from .reporting import OUT_OF_MEMORY, Watch, costs
+from .reporting import Watch, costs, what_is_full
 from .rows import Rows, rows_of
 from .written import needs_a_writer, write_texts
 
@@ -106,10 +106,10 @@ class FileWorker:
         return line, {**{names[name]: content for name, content in files.items()}, **sheet}
 
     def explain(self, error: Exception) -> str:
-        if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        if full := what_is_full(error):
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-            return OUT_OF_MEMORY
+            return full
         return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
     def host(self) -> DiffusersHost:

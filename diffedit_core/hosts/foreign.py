@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
+from ..shortage import is_out_of_memory
 
 
 @contextmanager
@@ -14,9 +14,9 @@ def loading(name: str | Path) -> Iterator[None]:
     """Foreign files fail in all kinds of ways: what went wrong, in one line that names them."""
     try:
         yield
-    except torch.OutOfMemoryError:
-        raise
     except Exception as cause:
+        if is_out_of_memory(cause):
+            raise
         what = "cannot be loaded" if Path(name).exists() else "is neither a folder here nor a model on the hub"
         raise ValueError(f"{name} {what}: {first_line(cause)}") from cause
 

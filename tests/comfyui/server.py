@@ -59,8 +59,8 @@ class Server:
         "MALLOC_MMAP_THRESHOLD_": str(2**20)  # glibc gives large blocks back, so that resident means held
     }
 
-    def __init__(self, installation: Installation, base: Path, models: Path) -> None:
-        self.installation, self.base = installation, base
+    def __init__(self, installation: Installation, base: Path, models: Path, *flags: str) -> None:
+        self.installation, self.base, self.flags = installation, base, flags
         for name in ("custom_nodes", "input", "output", "temp", "user"):
             (base / name).mkdir(parents=True, exist_ok=True)
         (base / "models").symlink_to(models)
@@ -75,7 +75,7 @@ class Server:
     def _start(self) -> subprocess.Popen:
         command = [str(self.installation.python), "main.py", "--cpu", "--listen", "127.0.0.1", "--port", str(self.port)]
         command += ["--base-directory", str(self.base), "--database-url", f"sqlite:///{self.base / 'comfyui.db'}"]
-        command += ["--disable-auto-launch", "--disable-api-nodes"]
+        command += ["--disable-auto-launch", "--disable-api-nodes", *self.flags]
         environment = os.environ | {
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": str(PACK / "tests" / "loopback"),

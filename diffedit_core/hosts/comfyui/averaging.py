@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...stopping import may_stop
 from .guider import Conditioning
 
 COUNT = "diffedit_texts"  # of how many texts a conditioning is the average
@@ -19,7 +20,7 @@ def average(clip: Any | None, texts: str, conditionings: Sequence[Conditioning])
     lines = [line.strip() for line in texts.splitlines() if line.strip()]
     if lines and clip is None:
         raise ValueError("the texts must be encoded: connect the CLIP of your checkpoint, or leave the texts empty")
-    encoded = [clip.encode_from_tokens_scheduled(clip.tokenize(line)) for line in lines] if clip else []
+    encoded = [_encoded(clip, line) for line in lines] if clip else []
     together = [*encoded, *conditionings]
     if not together:
         raise ValueError("there is nothing to average: write texts, one a line, or connect a conditioning")
@@ -27,6 +28,11 @@ def average(clip: Any | None, texts: str, conditionings: Sequence[Conditioning])
         counts = ", ".join(str(len(each)) for each in together)
         raise ValueError(f"these conditionings have {counts} parts: average first, and combine or set areas afterwards")
     return [_average_of(entries) for entries in zip(*together, strict=True)]
+
+
+def _encoded(clip: Any, line: str) -> Conditioning:
+    may_stop()
+    return clip.encode_from_tokens_scheduled(clip.tokenize(line))
 
 
 def _average_of(entries: Sequence[Any]) -> list[Any]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...denoiser import DenoisePair
+from ...shortage import is_out_of_memory
 
 SAFETY = 1.5
 """ComfyUI's own margin on a model's memory estimate."""
@@ -73,4 +74,4 @@ class Halving:
 
 def _is_out_of_memory(error: Exception) -> bool:
     is_oom = getattr(mm, "is_oom", None)  # since 0.17
-    return is_oom(error) if is_oom else isinstance(error, mm.OOM_EXCEPTION)
+    return is_out_of_memory(error) or (is_oom(error) if is_oom else isinstance(error, mm.OOM_EXCEPTION))

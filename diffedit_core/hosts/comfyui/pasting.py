@@ -12,6 +12,7 @@ from ...compositing import paste
 from ...focus import Size, View, resized
 from ...masks import fit
 from ...refine import give_room
+from ...stopping import may_stop
 from .clips import check_clip, left_over, row_of
 from .pictures import is_crop, place_centred
 
@@ -64,12 +65,15 @@ def paste_back(
         drawn, own = row_of(edited, row), row_of(masks, owner if is_full else row)
         if drawn is None or own is None:
             continue
+        may_stop()
         here = (owner, *view.box[1:])
         seen = view.of(original[owner : owner + 1])
         drawn, own = place_centred(drawn[..., :3].to(original), seen, "edited picture"), own.to(original)
         full = place_centred(own, torch.zeros_like(original[:1, ..., 0]), "mask")[view.box] if is_full else None
         place = place_centred(own, torch.zeros_like(seen[..., 0]), "mask") if full is None else resized(full, view.size)
+        may_stop()
         drawn, place = worth_pasting(seen, drawn, place, give_room(place, room), seam)
+        may_stop()
         if full is None or room:
             full = view.mask_back(place)
         result[here] = paste(result[here][None], view.back(drawn), full, view.rim(rim))[0]
@@ -86,6 +90,7 @@ def place_back(masks: Tensor, way_back: WayBack) -> Tensor:
         own = row_of(masks, row)
         if own is None:
             continue
+        may_stop()
         own = place_centred(own, masks.new_zeros(1, *view.size), "mask")
         here = (owner, *view.box[1:])
         whole[here] = torch.maximum(whole[here], fit(own, (view.height, view.width))[0])

@@ -1,5 +1,5 @@
 """Nodes that only the tests have: a small text encoder that speaks as the large one would, a VAE that sees less, and a
-SAM3 of ComfyUI's own classes that is one layer deep.
+SAM3 of ComfyUI's own classes that is one layer deep. With them come faults on purpose.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ import hashlib
 from typing import Any
 
 import torch
+
+from .faults import Turn
 
 
 class Narrowed:
@@ -83,17 +85,18 @@ class Outliner:
 
 
 class Bits:
-    """Says which mask it was given, to the bit."""
+    """Says which mask or picture it was given, to the bit."""
 
     CATEGORY, FUNCTION, RETURN_TYPES, OUTPUT_NODE = "tests", "say", (), True
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802
-        return {"required": {"mask": ("MASK",)}}
+        return {"required": {"mask": ("MASK,IMAGE",)}}
 
     def say(self, mask: torch.Tensor) -> dict[str, Any]:
         bits = mask.float().cpu().numpy().astype("<f4").tobytes()
-        return {"ui": {"bits": [hashlib.sha256(bits).hexdigest()]}}
+        finite = bool(torch.isfinite(mask).all())
+        return {"ui": {"bits": [hashlib.sha256(bits).hexdigest()], "finite": [finite]}}
 
 
 NODE_CLASS_MAPPINGS = {
@@ -101,4 +104,5 @@ NODE_CLASS_MAPPINGS = {
     "StandIn_Hurry": Hurry,
     "StandIn_Bits": Bits,
     "StandIn_Outliner": Outliner,
+    "StandIn_Turn": Turn,
 }
