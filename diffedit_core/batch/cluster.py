@@ -74,7 +74,7 @@ class OnRay:
         try:
             self._stream(ray, jobs, landed, again)
         except ray.exceptions.RayError as cause:
-            return [*left.values()], str(cause).strip().splitlines()[-1]
+            return [*left.values()], str(cause).strip().splitlines()[-1].split(". ")[0]
         return [], ""
 
     def _stream(self, ray: Any, part: list[Job], deliver: Deliver, again: int) -> None:
