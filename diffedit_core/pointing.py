@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
 from .batches import check_batch
+from .checks import check_masks
 from .knobs import Settings, knob
 from .masks import fit
-from .shapes import around, depth, separate_parts
+from .shapes import depth, separate_parts
 
 SOLID = 0.5
 """How white a mask must be to count."""
+
+MOST_PARTS = 100
+"""That are pointed at, the largest first: a mask of specks has a million."""
+
+MOST_PIXELS = 512 * 512
+"""Of a place in which points are sought; in a larger one every second pixel is enough, or every third."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,9 @@ class Pointed:
 
 def point(mask: Tensor, heatmap: Tensor | None, how: PointSettings) -> list[Pointed]:
     """For each picture of a mask [B, H, W]; a heatmap of any size says what is hottest, and what is cold."""
+    for name, planes in (("mask", mask), ("heatmap", heatmap)):
+        if planes is not None:
+            check_masks(planes, f"the {name}")
     count = check_batch({"masks": len(mask), "heatmaps": 1 if heatmap is None else len(heatmap)})
     heats = [None] * count if heatmap is None else _planes(fit(heatmap, (mask.shape[-2], mask.shape[-1])), count)
     return [_point(each > SOLID, heat, how) for each, heat in zip(_planes(mask, count), heats, strict=True)]
@@ -65,24 +76,25 @@ def _planes(planes: Tensor, count: int) -> list[np.ndarray]:
 def _point(place: np.ndarray, heat: np.ndarray | None, how: PointSettings) -> Pointed:
     inside, boxes = [], []
     hot = np.ones(place.shape, np.float32) if heat is None else heat
-    for part in separate_parts(place, how.least):
-        inside += _spread(part, hot, how.inside)
-        boxes += _box(part, how.margin)
+    for (rows, columns), part in separate_parts(place, how.least, MOST_PARTS):
+        found = _spread(part, hot[rows, columns], how.inside)
+        inside += [Point(each.x + columns.start, each.y + rows.start) for each in found]
+        boxes.append(_box(rows, columns, place.shape, how.margin))
     cold = hot if heat is None else heat.max() - heat
     return Pointed(boxes, inside, _spread(~place, cold, how.outside) if boxes else [])
 
 
-def _box(part: np.ndarray, margin: int) -> list[Box]:
-    held = around(part, margin)
-    if held is None:
-        return []
-    rows, columns = held
-    x, y = int(columns.start), int(rows.start)
-    return [Box(x, y, int(columns.stop) - x, int(rows.stop) - y)]
+def _box(rows: slice, columns: slice, size: tuple[int, ...], margin: int) -> Box:
+    x, y = max(0, columns.start - margin), max(0, rows.start - margin)
+    return Box(x, y, min(size[1], columns.stop + margin) - x, min(size[0], rows.stop + margin) - y)
 
 
 def _spread(place: np.ndarray, weight: np.ndarray, count: int) -> list[Point]:
     """Points deep in a place and far from each other, where it weighs most. The picture's border counts as its end."""
+    step = max(1, math.ceil((place.size / MOST_PIXELS) ** 0.5))
+    if step > 1 and place[::step, ::step].any():
+        found = _spread(place[::step, ::step], weight[::step, ::step], count)
+        return [Point(step * each.x, step * each.y) for each in found]
     left, points = place.copy(), []
     for _ in range(count):
         score = depth(np.pad(left, 1))[1:-1, 1:-1] * weight

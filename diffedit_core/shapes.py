@@ -96,10 +96,18 @@ def boxes_of_parts(mask: np.ndarray, least: float) -> list[tuple[int, int, int, 
     return [(top, left, top + high, left + wide) for left, top, wide, high, area in parts if area >= least * most]
 
 
-def separate_parts(mask: np.ndarray, least: float) -> Iterator[np.ndarray]:
-    """The separate parts of a mask, bool [H, W], that have this share of the largest one: each on its own."""
-    labels, areas = _parts(mask)
-    return (labels == i for i, area in enumerate(areas, start=1) if area >= least * areas.max())
+def separate_parts(mask: np.ndarray, least: float, most: int) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
+    """The separate parts of a mask, bool [H, W], that have this share of the largest one, or so many of the largest:
+    the rectangle that holds each, and the part in it.
+    """
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=4)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    kept = np.flatnonzero(areas >= least * areas.max(initial=0))
+    kept = np.sort(kept[np.argsort(-areas[kept], kind="stable")][:most])
+    for i in (kept + 1).tolist():
+        left, top, wide, high, _ = stats[i].tolist()
+        held = slice(top, top + high), slice(left, left + wide)
+        yield held, labels[held] == i
 
 
 def fill_holes(mask: np.ndarray, up_to: float) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffedit_core.pointing import Box, Point, PointSettings, point
+from diffedit_core.pointing import MOST_PARTS, Box, Point, PointSettings, point
 
 HEIGHT, WIDTH = 60, 100
 
@@ -95,3 +95,31 @@ def test_points_stand_where_they_say(seed: int, inside: int, outside: int, margi
         assert box.x >= 0 and box.y >= 0 and box.x + box.width <= WIDTH and box.y + box.height <= HEIGHT
         held[box.y : box.y + box.height, box.x : box.x + box.width] = True
     assert held[place[0] == 1].all()
+
+
+def test_of_a_mask_of_specks_the_largest_are_pointed_at():
+    specks = torch.zeros(1, 1024, 1024)
+    specks[:, ::2, ::2] = 1
+    specks[:, 100:103, 200:205] = 1
+    (found,) = point(specks, None, PointSettings(least=0, margin=0, inside=1, outside=0))
+    assert len(found.boxes) == len(found.inside) == MOST_PARTS
+    assert any(box.width >= 5 and box.height >= 3 for box in found.boxes)
+
+
+def test_points_of_a_large_picture_stand_in_its_mask():
+    plane = torch.zeros(1, 1500, 1500)
+    plane[:, 200:900, 301:900] = 1
+    plane[:, 1200, :] = 1  # a line, of which every second pixel may show nothing
+    (found,) = point(plane, None, PointSettings(least=0, inside=5))
+    assert len(found.inside) == 10 and all(plane[0, each.y, each.x] == 1 for each in found.inside)
+    assert all(plane[0, each.y, each.x] == 0 for each in found.outside)
+    first = found.inside[0]
+    assert abs(first.x - 600) < 60 and abs(first.y - 550) < 60
+
+
+@pytest.mark.parametrize("broken", [torch.ones(8, 8), torch.ones(0, 8, 8), torch.full((1, 8, 8), float("nan"))])
+def test_what_is_no_mask_is_refused(broken):
+    with pytest.raises(ValueError, match="the mask"):
+        point(broken, None, PointSettings())
+    with pytest.raises(ValueError, match="the heatmap"):
+        point(torch.ones(1, 8, 8), broken, PointSettings())
