@@ -14,6 +14,8 @@ from .stopping import may_stop
 def check_batch(counts: Mapping[str, int]) -> int:
     """The size of the batch that several inputs make together: of each there is one for all, or one for each."""
     count = max(counts.values())
+    if none := [name for name, each in counts.items() if not each]:
+        raise ValueError(f"there are no {none[0]}; give one for all, or one for each")
     if any(each not in (1, count) for each in counts.values()):
         listed = " and ".join(f"{each} {name}" for name, each in counts.items() if each > 1)
         raise ValueError(f"{listed} do not fit together; give one for all, or one for each")

@@ -17,6 +17,11 @@ def paste(original: Tensor, edited: Tensor, mask: Tensor, rim: float = 0.0) -> T
 
     ``rim`` pixels along the mask's edge are blended, all of them inside the mask, so that nothing changes outside it.
     """
+    if original.ndim != 4 or edited.ndim != 4 or mask.ndim != 3 or original.shape[-1] != 3 or edited.shape[-1] != 3:
+        raise ValueError(
+            f"the original is {list(original.shape)}, the edited picture {list(edited.shape)} and the mask "
+            f"{list(mask.shape)}; give pictures [batch, height, width, 3] and masks [batch, height, width]"
+        )
     if original.shape[1:3] != edited.shape[1:3] or original.shape[1:3] != mask.shape[-2:]:
         raise ValueError(
             f"the original is {_size(original.shape[1:3])}, the edited picture {_size(edited.shape[1:3])} and "
@@ -32,7 +37,7 @@ def soften_inwards(mask: Tensor, radius: float) -> Tensor:
 
     What is thinner than the rim gets fainter and is not lost.
     """
-    deep = np.stack([depth(plane > 0) for plane in mask.cpu().numpy()])
+    deep = np.stack([depth(plane > 0) for plane in mask.float().cpu().numpy()])
     return mask * torch.from_numpy(deep).to(mask).div(radius + 1).clamp(max=1)
 
 

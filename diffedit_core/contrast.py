@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .batches import per_image
-from .checks import check_finite
+from .checks import check_finite, check_latents
 from .denoiser import Denoise, DenoisePair, NoiseProcess, OnStep, as_one
 from .draws import Noise
 from .masks import coarse
@@ -99,6 +99,7 @@ def contrast(
     more are taken. ``chunk`` is the number of draws that go through the model at a time; it bounds memory and changes
     nothing else.
     """
+    check_latents(x0)
     tally = Tally(statistic, x0)
     first = FEWEST if sure < 1 else draws
     parts = [part for span in (range(min(first, draws)), range(first, draws)) for part in _chunks(span, chunk)]
@@ -133,6 +134,7 @@ def purist_contrast(
     What is compared are the finished latents. That costs ``2 * len(sigmas[1:])`` predictions a draw, and it needs
     guidance, which is no mere scale here.
     """
+    check_latents(x0)
     count, tally = as_one(on_step, 2 * draws * (len(sigmas) - 1)), Tally(statistic, x0)
     for index in range(draws):
         x = process.add(x0, noise(index, x0.shape[1:]).to(x0), sigmas[-1])

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checks import check_masks
 from .masks import fit
 
 MOST_CELLS = 256
@@ -27,8 +28,10 @@ def corrected(mask: Tensor, corrections: str) -> Tensor:
     """The masks [B, H, W], white where something was added and black where something was taken away."""
     if not corrections:
         return mask
-    painted = fit(read_corrections(corrections)[None], (mask.shape[-2], mask.shape[-1])).to(mask)
-    return torch.where(painted > 0.5, 1, torch.where(painted < -0.5, 0, mask))
+    check_masks(mask)
+    painted = fit(read_corrections(corrections)[None], (mask.shape[-2], mask.shape[-1])).to(mask.device)
+    added, taken = torch.ones_like(mask), torch.zeros_like(mask)
+    return torch.where(painted > 0.5, added, torch.where(painted < -0.5, taken, mask))
 
 
 def read_corrections(text: str) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .batches import check_batch
-from .checks import check_finite
+from .checks import check_finite, check_latents
 from .denoiser import Denoise, NoiseProcess, OnStep
 from .draws import Draws, Noise
 from .greys import GREYS
@@ -128,6 +128,7 @@ def descend(
 
 def matched(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Both as [B, C, ...]. One image or one mask serves all; sizes that do not match are an error."""
+    check_latents(x)
     if mask.ndim != x.ndim or mask.shape[2:] != x.shape[2:] or mask.shape[1] not in (1, x.shape[1]):
         raise ValueError(
             f"the mask is {_size(mask)} but the latent is {_size(x)}; fit the mask to the latent, "

@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .checks import check_finite
+from .checks import check_finite, check_latents
 from .denoiser import Denoise, NoiseProcess, OnStep
 from .draws import Noise
 from .solvers import step
@@ -34,6 +34,7 @@ def draft(
     The picture and the changed picture are predicted from the same noise, fresh at each level. Both follow
     dx/dsigma = (x - x0) / sigma, and so does their difference, with the difference of the predictions for x0.
     """
+    check_latents(x0)
     change = torch.zeros_like(x0)
     for done, (sigma, below) in enumerate(pairwise(reversed(sigmas)), start=1):
         x = process.add(x0, noise(done, x0.shape[1:]).to(x0), sigma)

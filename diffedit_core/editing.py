@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from .checks import check_finite, check_pictures
 from .closeup import Cutout, cut_outs, cut_outs_of, is_focused, redraw_cut_outs, whole_mask
 from .compositing import paste
 from .focus import Focus, View
@@ -50,6 +51,7 @@ def edit(
     original, edits = _opened(picture), [edits] if isinstance(edits, Edit) else list(edits)
     how = how or (EditSettings() if len(edits) == 1 else SEVERAL)
     _check(edits, original)
+    edits = [asked if asked.mask is None else replace(asked, mask=asked.mask.float()) for asked in edits]
     done = _edited(Run.of(host, edits, inversion, seed, progress), original, how)
     _warn(done.masks, done.looks)
     return done
@@ -163,16 +165,19 @@ def _check(edits: Sequence[Edit], original: Tensor) -> None:
     if not edits:
         raise ValueError("there is nothing to edit; give at least one pair of texts")
     for mask in (asked.mask for asked in edits if asked.mask is not None):
+        if mask.ndim != 3 or not len(mask) or (len(edits) > 1 and len(mask) not in (1, len(original))):
+            raise ValueError(
+                f"the mask is {list(mask.shape)} and the pictures are {list(original.shape)}; "
+                "give masks [1, height, width] for all pictures, or one for each"
+            )
         if mask.shape[-2:] != original.shape[1:3]:
             raise ValueError(
                 f"the mask is {mask.shape[-1]}x{mask.shape[-2]} but the picture is {original.shape[2]}x"
                 f"{original.shape[1]}; draw the mask on this picture"
             )
-        if mask.ndim != 3 or (len(edits) > 1 and len(mask) not in (1, len(original))):
-            raise ValueError(
-                f"the mask is {list(mask.shape)} and the pictures are {list(original.shape)}; "
-                "give masks [1, height, width] for all pictures, or one for each"
-            )
+        check_finite(mask, "the mask contains")
+        if mask.min() < 0 or mask.max() > 1:
+            raise ValueError(f"the mask goes from {mask.min():g} to {mask.max():g}; give one from 0 to 1")
 
 
 def _warn(masks: Sequence[Tensor], looks: Sequence[Look | None]) -> None:
@@ -181,4 +186,7 @@ def _warn(masks: Sequence[Tensor], looks: Sequence[Look | None]) -> None:
 
 
 def _opened(picture: Tensor | Image.Image) -> Tensor:
-    return from_pil(picture) if isinstance(picture, Image.Image) else picture
+    if isinstance(picture, Image.Image):
+        return from_pil(picture)
+    check_pictures(picture, "the picture")
+    return picture.float()

@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .checks import check_finite
+from .checks import check_finite, check_latents
 from .denoiser import Denoise, NoiseProcess, OnStep, direction
 from .solvers import sample
 
@@ -60,6 +60,7 @@ def invert(
     prediction, and makes the inverse more exact. Nothing is ever divided by sigmas[0], which may be 0.
     """
     _check(sigmas, iterations)
+    check_latents(x0)
     latents = x0.new_empty(len(sigmas), *x0.shape)
     latents[0] = x0
     total = (len(sigmas) - 1) * (iterations + 1)

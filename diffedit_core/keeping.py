@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .batches import check_batch
-from .checks import check_finite
+from .checks import check_masks, check_pictures
 from .clips import steadied
 from .comparing import Compared, compare, laid_in_colour
 from .compositing import paste, soften_inwards
@@ -223,14 +223,15 @@ def _hot(heatmap: Tensor, original: Tensor) -> Tensor:
 def _check(original: Tensor, edited: Tensor, mask: Tensor | None, heatmap: Tensor | None) -> int:
     """How many pairs there are."""
     for name, picture in (("original", original), ("edited picture", edited)):
-        if picture.ndim != 4 or picture.shape[-1] != 3:
-            raise ValueError(f"the {name} is {list(picture.shape)}; give pictures [batch, height, width, 3]")
+        check_pictures(picture, f"the {name}")
         if min(picture.shape[1:3]) < LEAST_SIDE:
             raise ValueError(
                 f"the {name} is {picture.shape[2]}x{picture.shape[1]}; it takes {LEAST_SIDE} pixels a side to "
                 "recognise anything"
             )
-        check_finite(picture, f"the {name} contains")
+    for name, planes in (("mask", mask), ("heatmap", heatmap)):
+        if planes is not None:
+            check_masks(planes, f"the {name}")
     if mask is not None and mask.shape[-2:] != original.shape[1:3]:
         raise ValueError(
             f"the mask is {mask.shape[-1]}x{mask.shape[-2]} but the original is {original.shape[2]}x"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from numbers import Integral, Real
+from typing import Any, cast
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,17 @@ class Knob:
         """An error for what the setting cannot be. Where the default is None, it may be left open."""
         if value is None and self.default is None:
             return
-        if self.names and value not in self.names:
-            raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(self.names)}")
-        if not self.names and not (isinstance(value, (int, float)) and self.low <= value <= self.high):
-            raise ValueError(f"{name} is {value!r}; it must be from {self.low:g} to {self.high:g}")
-        if isinstance(self.default, int) and not isinstance(value, int):
-            raise ValueError(f"{name} is {value}; it must be a whole number")
+        if wanted := self._wanted_instead_of(value):
+            raise ValueError(f"{name} is {value!r:.80}; it must be {wanted}")
+
+    def _wanted_instead_of(self, value: Any) -> str | None:
+        if self.names:
+            return None if isinstance(value, str) and value in self.names else f"one of {', '.join(self.names)}"
+        if isinstance(self.default, bool):
+            return None if isinstance(value, Integral) and value in (0, 1) else "true or false"
+        if not (isinstance(value, Real) and self.low <= cast(float, value) <= self.high):
+            return f"from {self.low:g} to {self.high:g}"
+        return "a whole number" if isinstance(self.default, int) and not isinstance(value, Integral) else None
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,10 @@ class Settings:
     def __post_init__(self) -> None:
         for name, found in self.knobs():
             found.check(name, getattr(self, name))
+        for each in fields(self):
+            value, kind = getattr(self, each.name), type(each.default)
+            if "title" in each.metadata and not isinstance(value, kind):
+                raise ValueError(f"{each.name} is {value!r:.80}; it must be {kind.__name__}(...)")
 
     @classmethod
     def knobs(cls) -> Iterator[tuple[str, Knob]]:

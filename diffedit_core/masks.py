@@ -108,7 +108,7 @@ def threshold(heatmap: Tensor, rule: str = "otsu", value: float | None = None) -
 
 def cut(heatmap: Tensor, size: tuple[int, int], rule: str = "otsu", value: float | None = None) -> Tensor:
     """The heatmap [B, h, w] -> a mask [B, H, W]. It is enlarged before it is cut, so there are no stairs."""
-    value = checked_value(rule, value)
+    value, heatmap = checked_value(rule, value), _checked(heatmap)
     if RULES[rule].sees_cells:
         return (fit(threshold(heatmap, rule, value), size) > 0.5).float()
     return threshold(fit(heatmap, size), rule, value)
@@ -171,6 +171,8 @@ def spared(mask: Tensor, heatmap: Tensor) -> Tensor:
 
 def otsu_threshold(values: Tensor) -> Tensor:
     """The split of the values with the greatest variance between its two sides (Otsu 1979), without bins: []."""
+    if values.numel() == 1:
+        return values.flatten()[0]
     v = torch.from_numpy(np.sort(_sample(values).cpu().numpy())).double()  # three times as fast as torch's sort
     n = torch.arange(1, v.numel(), device=v.device, dtype=v.dtype)
     low = v.cumsum(0)[:-1]
@@ -232,7 +234,7 @@ def warn_if_unlikely(mask: Tensor, kinds: Sequence[str] = (), which: str = "") -
 
 
 def _checked(heatmap: Tensor) -> Tensor:
-    if heatmap.ndim < 2:
+    if heatmap.ndim < 2 or not heatmap.numel():
         raise ValueError(f"a heatmap is [batch, ..., height, width], this one is {list(heatmap.shape)}")
     check_finite(heatmap, "the heatmap contains")
     return heatmap.float()

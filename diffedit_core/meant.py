@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from .edges import guided_filter
-from .shapes import around, fill_holes, grow, keep_parts, parts_touching, without_gaps, without_hairs
+from .shapes import around, fill_holes, grow, keep_parts, parts_touching, separate_parts, without_gaps, without_hairs
 
 BLURS = 0.7, 1.4, 2.8
 """Pixels: the widths of detail that one of the pictures may have more of."""
@@ -74,13 +74,13 @@ def _whole(found: np.ndarray, stands_out: np.ndarray) -> np.ndarray:
     closed = without_gaps(found.astype(np.float32), _gap(found)) > 0
     solid = found | closed & (stands_out > HINT)
     holes = (fill_holes(solid.astype(np.float32), 1.0) > 0) & ~solid
-    count, labels = cv2.connectedComponents(holes.view(np.uint8), connectivity=4)
     inner = cv2.erode(holes.view(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    for i in range(1, count):
-        hole = labels == i
-        middle = hole & inner
-        if hole.mean() < HOLE or not middle.any() or np.median(stands_out[middle]) > HINT:
-            solid |= hole
+    small = holes & ~(keep_parts(holes.astype(np.float32), HOLE, 0) > 0)
+    solid |= small
+    for held, hole in separate_parts(holes & ~small, 0.0, holes.size):
+        middle = hole & inner[held]
+        if not middle.any() or np.median(stands_out[held][middle]) > HINT:
+            solid[held] |= hole
     return solid.astype(np.float32)
 
 

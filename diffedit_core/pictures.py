@@ -25,12 +25,18 @@ def to_bytes(picture: Tensor) -> np.ndarray:
 
 def from_pil(image: Image.Image) -> Tensor:
     """[1, H, W, 3] in 0..1, transparency over white."""
+    if not all(image.size):
+        raise ValueError(f"the picture is {image.width}x{image.height}; there is nothing in it")
     rgba = as_rgba(ImageOps.exif_transpose(image))
     return from_bytes(Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB"))[None]
 
 
 def to_pil(picture: Tensor) -> Image.Image:
     """The first picture [B, H, W, 3 or 4], or mask [B, H, W], as an 8-bit image."""
+    if not picture.numel() or not (picture.ndim == 3 or (picture.ndim == 4 and picture.shape[-1] in (3, 4))):
+        raise ValueError(
+            f"the picture is {list(picture.shape)}; give [batch, height, width, 3], or a mask without the 3"
+        )
     return Image.fromarray(to_bytes(picture[0]))
 
 
@@ -72,6 +78,8 @@ def as_rgba(image: Image.Image) -> Image.Image:
             image = ImageCms.profileToProfile(image, own, screen, outputMode="RGB") or image
     if is_deep(image):
         image = _eight_bits(image)
+    if image.mode == "La":  # which Pillow turns into nothing else
+        image = image.convert("LA")
     return image.convert("RGBA")
 
 

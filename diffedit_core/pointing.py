@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
 from .batches import check_batch
+from .checks import check_masks
 from .knobs import Settings, knob
 from .masks import fit
 from .shapes import Rectangle, depth, separate_parts
@@ -17,7 +19,10 @@ SOLID = 0.5
 """How white a mask must be to count."""
 
 MOST_PARTS = 100
-"""The largest ones: what has more is no thing to be outlined, but specks."""
+"""That are pointed at, the largest first: a mask of specks has a million."""
+
+MOST_PIXELS = 512 * 512
+"""Of a place in which points are sought; in a larger one every second pixel is enough, or every third."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,9 @@ class Pointed:
 
 def point(mask: Tensor, heatmap: Tensor | None, how: PointSettings) -> list[Pointed]:
     """For each picture of a mask [B, H, W]; a heatmap of any size says what is hottest, and what is cold."""
+    for name, planes in (("mask", mask), ("heatmap", heatmap)):
+        if planes is not None:
+            check_masks(planes, f"the {name}")
     count = check_batch({"masks": len(mask), "heatmaps": 1 if heatmap is None else len(heatmap)})
     heats = [None] * count if heatmap is None else _planes(fit(heatmap, (mask.shape[-2], mask.shape[-1])), count)
     return [_point(each > SOLID, heat, how) for each, heat in zip(_planes(mask, count), heats, strict=True)]
@@ -93,6 +101,10 @@ def _box(held: Rectangle, size: tuple[int, ...], margin: int) -> Box:
 
 def _spread(place: np.ndarray, weight: np.ndarray, count: int) -> list[Point]:
     """Points deep in a place and far from each other, where it weighs most. The picture's border counts as its end."""
+    step = max(1, math.ceil((place.size / MOST_PIXELS) ** 0.5))
+    if step > 1 and place[::step, ::step].any():
+        found = _spread(place[::step, ::step], weight[::step, ::step], count)
+        return [Point(step * each.x, step * each.y) for each in found]
     left, points = place.copy(), []
     for _ in range(count):
         may_stop()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .batches import check_batch, per_image
-from .checks import check_finite
+from .checks import check_finite, check_masks, check_pictures
 from .edges import EDGE_SNAPS
 from .knobs import Settings, knob
 from .masks import coverage, fit
@@ -65,7 +65,10 @@ def refine(
     of each place; without it the mask does. One of any serves all of the others.
     """
     mask = _checked(mask)
+    if heatmap is not None:
+        check_masks(heatmap, "the heatmap")
     if picture is not None:
+        check_pictures(picture, "the picture")
         size = size or (picture.shape[1], picture.shape[2])
         picture = fit(picture.movedim(-1, 1), size).movedim(1, -1)
     elif how.edge_snap != "none":
@@ -116,7 +119,7 @@ def _steps(how: Refinement, picture: np.ndarray | None, heatmap: np.ndarray | No
 
 
 def _checked(mask: Tensor) -> Tensor:
-    if mask.ndim != 3:
+    if mask.ndim != 3 or not mask.numel():
         raise ValueError(f"a mask to refine is [batch, height, width], this one is {list(mask.shape)}")
     check_finite(mask, "the mask contains")
     return mask.float().clamp(0, 1)

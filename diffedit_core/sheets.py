@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 import torch
@@ -27,6 +28,7 @@ def overlay(picture: Tensor, mask: Tensor, opacity: float = 0.6) -> Tensor:
 
 def heat(heatmap: Tensor) -> Tensor:
     """A heatmap [B, H, W] from black over red and yellow to white, each image on its own scale: [B, H, W, 3]."""
+    heatmap = heatmap.float()
     low = heatmap.amin((1, 2), keepdim=True)
     scaled = (heatmap - low) / (heatmap.amax((1, 2), keepdim=True) - low).clamp_min(1e-12)
     return torch.stack([scaled * 3, scaled * 3 - 1, scaled * 3 - 2], dim=-1).clamp(0, 1)
@@ -47,7 +49,8 @@ def framed(picture: Tensor, boxes: Sequence[Box]) -> Tensor:
     pen, thick = ImageDraw.Draw(image), max(1, round(max(image.size) / 160))
     for top, left, bottom, right in boxes:
         corners = [round(at * scale) for at in (left, top, right, bottom)]
-        pen.rectangle((corners[0], corners[1], corners[2] - 1, corners[3] - 1), outline=FRAME, width=thick)
+        end, foot = max(corners[0], corners[2] - 1), max(corners[1], corners[3] - 1)
+        pen.rectangle((corners[0], corners[1], end, foot), outline=FRAME, width=thick)
     return from_bytes(image)[None]
 
 
@@ -56,6 +59,8 @@ def panels(pictures: Sequence[Tensor], labels: Sequence[str]) -> Tensor:
 
     Small ones are enlarged, and large ones made smaller.
     """
+    if not pictures:
+        raise ValueError("there are no pictures to show; give at least one, with its label")
     pictures = [for_sheet(picture) for picture in pictures]
     height, width = pictures[0].shape[1:3]
     if len(labels) != len(pictures) or any(picture.shape[1:3] != (height, width) for picture in pictures):
@@ -77,7 +82,7 @@ def _titled(labels: Sequence[str], width: int, height: int, gap: int) -> tuple[T
     """A white sheet [H', W', 3] with every label centred over its picture's place, and where the pictures begin."""
     size = max(14, width // 22)
     font = ImageFont.load_default(size)
-    texts = [_wrapped(label, lambda text: font.getlength(text), width) for label in labels]
+    texts = [_wrapped(label[:width], lambda text: font.getlength(text), width) for label in labels]
     tops = gap + round(1.4 * size) * max(text.count("\n") + 1 for text in texts)
     sheet = Image.new("RGB", (len(labels) * (width + gap) + gap, tops + height + gap), "white")
     pen = ImageDraw.Draw(sheet)
@@ -102,6 +107,5 @@ def _wrapped(label: str, length: Callable[[str], float], width: int) -> str:
 def _shortened(line: str, length: Callable[[str], float], width: int) -> str:
     if length(line) <= width:
         return line
-    while line and length(line + "…") > width:
-        line = line[:-1]
-    return line.rstrip() + "…"
+    fits = bisect_left(range(len(line)), True, key=lambda end: length(line[: end + 1] + "…") > width)
+    return line[:fits].rstrip() + "…"

@@ -16,6 +16,9 @@ from torch import Tensor
 from .run import Edit
 from .stages import Look
 
+MOST_WORDS = 1000
+"""Of a text: no model reads more, and finding what changed takes the square of it."""
+
 Change = tuple[int, int, tuple[str, ...]]
 """Words [start, end) of a text, and those that take their place."""
 
@@ -45,8 +48,12 @@ def _said_after(edit: Edit, things: Sequence[Edit]) -> Edit | None:
 
 
 def merged(base: str, *versions: str) -> str | None:
-    """The base text with the changes of all its versions; None where two of them change the same words."""
+    """The base text with the changes of all its versions. None where two of them change the same words, or one is very
+    long.
+    """
     words = _words(base)
+    if max(map(len, (words, *map(_words, versions)))) > MOST_WORDS:
+        return None
     changes = sorted({change for version in versions for change in _changes(words, _words(version))})
     if any(_clash(*pair) for pair in pairwise(changes)):
         return None

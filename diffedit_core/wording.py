@@ -24,6 +24,10 @@ Ask = Callable[[str, int], str]
 """Gives a model's answer to a prompt; the number makes it another answer."""
 
 
+LONGEST = 2**13
+"""Letters of an answer that are read; writers give a few hundred."""
+
+
 class UnreadableError(ValueError):
     """Answers that hold no two texts, and why."""
 
@@ -64,7 +68,7 @@ def both_texts(ask: Ask, instruction: str, caption: str = "") -> tuple[str, str]
 
 def texts_of(answer: str) -> tuple[str, str]:
     """Two texts that differ and have words in common, out of JSON in whatever stands around it, or named lines."""
-    answer = without_thoughts(answer)
+    answer = without_thoughts(answer)[:LONGEST]
     if not answer:
         raise UnreadableError("is empty")
     pairs = [pair for pair in _pairs(answer) if all(pair)]
@@ -96,12 +100,19 @@ def _pairs(answer: str) -> Iterator[tuple[str, str]]:
     for found in _jsons(answer):
         yield from _in_json(found)
     named = re.search(
-        r"\bsource\b[^\w:=]*[:=]\s*(?P<source>.+?)\W*\btarget\b[^\w:=]*[:=]\s*(?P<target>[^\n]+)",
+        r"\bsource\b[^\w:=]*[:=]\s*(?P<source>.+?)\btarget\b[^\w:=]*[:=]\s*(?P<target>[^\n]+)",
         answer,
         re.IGNORECASE | re.DOTALL,
     )
     if named:
-        yield tidy(named["source"]), tidy(named["target"].split('"')[1] if '"' in named["target"] else named["target"])
+        yield (
+            tidy(_to_last_word(named["source"])),
+            tidy(named["target"].split('"')[1] if '"' in named["target"] else named["target"]),
+        )
+
+
+def _to_last_word(text: str) -> str:
+    return text[: max((end for end, sign in enumerate(text, start=1) if re.match(r"\w", sign)), default=0)]
 
 
 def _jsons(answer: str) -> Iterator[Any]:
@@ -109,7 +120,9 @@ def _jsons(answer: str) -> Iterator[Any]:
     for bracket in re.finditer(r"[{\[]", answer):
         try:
             yield json.JSONDecoder(strict=False).raw_decode(answer[bracket.start() :])[0]
-        except json.JSONDecodeError:
+        except RecursionError:  # nor are the brackets within it those of two texts
+            return
+        except ValueError:  # also a number of thousands of digits
             continue
 
 

@@ -90,6 +90,7 @@ def test_a_broken_row_costs_itself_alone(tmp_path):
         ("t.txt", "x", "is no table: its name must end in .csv"),
         ("none.csv", None, "there is no file"),
         ("t.csv", "image,source,Image\n", "two columns 'image'"),
+        ("t.csv", f"{'x' * 140_000},image\na,b\n", "first row cannot be read: field larger"),
     ],
 )
 def test_what_is_no_table_is_refused(tmp_path, name, content, why):
@@ -150,6 +151,7 @@ def test_equal_rows_have_names_and_keys_of_their_own(tmp_path):
         ("a\nb.png", "no name can have"),
         ("x\\a.png", "no name can have"),
         ("x" * 260 + ".png", "too long"),
+        ("x/" * 3000 + "a.png", "too long"),
         (5, "it must be the name of a file"),
     ],
 )

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 import torch
 
@@ -56,6 +58,10 @@ def test_sizes_and_batches_that_do_not_match_are_errors_with_the_numbers():
         ValueError, match="the original is 40x32, the edited picture 32x32 and the mask 40x32; all three must have one"
     ):
         paste(picture(1, 32, 40), picture(1, 32, 32), torch.zeros(1, 32, 40))
+    with pytest.raises(ValueError, match=r"the original is \[1, 8, 8, 4\].*give pictures \[batch, height, width, 3\]"):
+        paste(torch.ones(1, 8, 8, 4), picture(1, 8, 8), torch.zeros(1, 8, 8))
+    with pytest.raises(ValueError, match="there are no originals"):
+        paste(torch.ones(0, 8, 8, 3), picture(1, 8, 8), torch.zeros(1, 8, 8))
     with pytest.raises(ValueError, match="the mask 16x8"):
         paste(picture(1, 32, 32), picture(1, 32, 32), torch.zeros(1, 8, 16))
     with pytest.raises(
@@ -191,3 +197,28 @@ def test_boxes_are_drawn_in_where_they_are(size):
     assert all(abs(at - scale * edge) <= 1 for at, edge in zip(found, box, strict=True))
     inner = drawn[round(scale * height / 2), round(scale * 3 * width / 8)]
     assert inner.max() == 0 and plain.max() == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_masks_and_heat_in_half_precision(dtype):
+    mask = box_mask().to(dtype)
+    assert torch.equal(soften_inwards(mask, 3.0).float() > 0, box_mask() > 0)
+    assert (heat(torch.ones(1, 8, 8, dtype=dtype)) == 0).all()
+
+
+def test_a_box_of_a_pixel_in_a_large_picture_is_drawn():
+    drawn = framed(torch.zeros(1, 4096, 64, 3), [(0, 0, 1, 1), (4095, 63, 4096, 64)])
+    assert drawn[0, 0, 0].sum() > 0 and drawn[0, -1, -1].sum() > 0
+
+
+@pytest.mark.parametrize("label", ["x" * 100_000, "a cat " * 20_000])
+def test_a_label_as_long_as_a_book_is_cut_off_at_once(label):
+    began = time.process_time()
+    short = panels([picture(1, 8, 8)], [label])
+    assert time.process_time() - began < 3
+    assert short.shape == panels([picture(1, 8, 8)], [label[:200]]).shape
+
+
+def test_no_pictures_make_no_sheet():
+    with pytest.raises(ValueError, match="there are no pictures to show"):
+        panels([], [])

@@ -199,3 +199,12 @@ def test_predictions_that_overflow_half_precision_are_an_error_that_says_so(stat
 
     with pytest.raises(ValueError, match=re.escape("NaN or infinity, which half precision (fp16)")):
         contrast(overflowing, standard_normal(1, 4, 8, 8), DIFFUSION, 1.0, noise=NOISE, statistic=statistic)
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (2, 4), (1, 4, 8), (0, 4, 8, 8), (1, 4, 0, 8)])
+def test_what_is_no_latent_is_an_error_with_its_shape(shape):
+    x0 = torch.zeros(shape)
+    with pytest.raises(ValueError, match=re.escape(f"the latent is {list(shape)}")):
+        contrast(lambda x, s: (x, x), x0, DIFFUSION, 1.0, noise=NOISE)
+    with pytest.raises(ValueError, match=re.escape(f"the latent is {list(shape)}")):
+        purist_contrast(lambda x, s: x, lambda x, s: x, x0, DIFFUSION, levels(1.0, 2), noise=NOISE)

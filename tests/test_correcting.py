@@ -47,3 +47,16 @@ TOO_LONG = "4x3 +1" + " 0" * MOST_LETTERS
 def test_what_cannot_be_read_is_one_clear_sentence(text):
     with pytest.raises(ValueError, match="clear them on the node, and paint them again"):
         corrected(MASK, text)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.bool, torch.uint8])
+def test_a_mask_keeps_its_type(dtype):
+    painted = corrected(torch.ones(1, 3, 4, dtype=dtype), "4x3 2 +3 -2")
+    expected = torch.tensor([[1, 1, 1, 1], [1, 0, 0, 1], [1, 1, 1, 1]])
+    assert painted.dtype == dtype and painted[0].equal(expected.to(dtype))
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (3, 4), (0, 3, 4)])
+def test_what_is_no_mask_is_refused(shape):
+    with pytest.raises(ValueError, match="the mask is"):
+        corrected(torch.ones(shape), "4x3 +2")

@@ -16,6 +16,7 @@ from diffedit_core.compositing import paste
 from diffedit_core.contrast import STATISTICS, contrast, purist_contrast
 from diffedit_core.decoding import BACKGROUNDS
 from diffedit_core.draws import Draws, paired_noise, seeded_noise
+from diffedit_core.focus import Focus
 from diffedit_core.greys import GREYS
 from diffedit_core.hosts.diffusers import DiffusersHost
 from diffedit_core.inversion import invert
@@ -436,3 +437,45 @@ def test_a_network_that_overflows_is_an_error_and_no_full_mask(picture):
         pipe.unet.conv_out.weight.fill_(3e38)
     with pytest.raises(ValueError, match=r"NaN or infinity, which half precision \(fp16\) often causes"):
         edit(DiffusersHost(pipe), picture, Edit(*TEXTS), how=FEW)
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (torch.rand(20, 20, 3), r"the picture is \[20, 20, 3\]; give pictures \[batch, height, width, 3\]"),
+        (torch.rand(1, 20, 20, 4), "the picture is"),
+        (torch.rand(0, 20, 20, 3), "the picture is"),
+        (torch.rand(1, 0, 20, 3), "the picture is"),
+        (torch.full((1, 20, 20, 3), float("nan")), "the picture contains NaN"),
+        (torch.ones(1, 20, 20, 3, dtype=torch.uint8), "the picture holds whole numbers"),
+    ],
+)
+def test_what_is_no_picture_is_an_error_that_says_what_to_give(host, picture, message):
+    for ask in (lambda: edit(host, picture, Edit(*TEXTS)), lambda: find_mask(host, picture, Edit(*TEXTS))):
+        with pytest.raises(ValueError, match=message):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (torch.full((1, 50, 70), float("nan")), "the mask contains NaN"),
+        (torch.full((1, 50, 70), 2.0), "the mask goes from 2 to 2; give one from 0 to 1"),
+        (torch.ones(0, 50, 70), r"the mask is \[0, 50, 70\]"),
+    ],
+)
+def test_what_is_no_mask_is_an_error_that_says_what_to_give(host, picture, mask, message):
+    with pytest.raises(ValueError, match=message):
+        edit(host, picture, Edit(*TEXTS, mask=mask), how=FEW)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.bool, torch.uint8])
+@pytest.mark.parametrize("area", [0.0, 0.001])
+def test_a_picture_and_a_mask_of_any_type_give_float32(host, picture, dtype, area):
+    """Also where cut-outs of the picture are edited."""
+    how = replace(FEW, focus=Focus(area=area), decoding=replace(FEW.decoding, tries=1))
+    half = picture.half() if dtype.is_floating_point else picture
+    done = edit(host, half, Edit(*TEXTS, mask=some_mask().to(dtype)), how=how)
+    same = edit(host, half.float(), Edit(*TEXTS, mask=some_mask()), how=how)
+    assert done.mask.dtype == done.picture.dtype == torch.float32
+    assert torch.equal(done.mask, same.mask) and torch.equal(done.picture, same.picture)

@@ -201,6 +201,9 @@ def test_pictures_with_nothing_in_common_are_refused():
     (torch.rand(1, 32, 32, 4), torch.rand(1, 32, 32, 3), None, "batch, height, width, 3"),
     (torch.rand(32, 32, 3), torch.rand(1, 32, 32, 3), None, "batch, height, width, 3"),
     (torch.full((1, 32, 32, 3), float("nan")), torch.rand(1, 32, 32, 3), None, "NaN"),
+    (torch.rand(0, 32, 32, 3), torch.rand(1, 32, 32, 3), None, "batch, height, width, 3"),
+    (torch.rand(1, 32, 32, 3), torch.rand(1, 32, 32, 3), torch.ones(0, 32, 32), "the mask is"),
+    (torch.rand(1, 32, 32, 3), torch.rand(1, 32, 32, 3), torch.ones(1, 1, 32, 32), "the mask is"),
     (torch.rand(2, 32, 32, 3), torch.rand(3, 32, 32, 3), None, "do not fit together"),
     (torch.rand(1, 32, 32, 3), torch.rand(1, 32, 32, 3), torch.ones(1, 16, 16), "draw the mask on the original"),
 ])  # fmt: skip

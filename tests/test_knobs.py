@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 from typing import Any, get_args, get_type_hints
 
+import numpy as np
 import pytest
 
 from diffedit_core.contrast import STATISTICS
@@ -218,3 +219,24 @@ def test_fast_edit_is_what_fastdiffedits_parts_say():
     assert (FASTDIFFEDIT.mask.contrast.strength, FASTDIFFEDIT.decoding.guidance) == (0.5, 7.5)  # as the blog has them
     background, rule = FASTDIFFEDIT.decoding.background, FASTDIFFEDIT.mask.cut.rule
     assert not BACKGROUNDS[background].needs_inversion and RULES[rule].sees_cells
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "message"),
+    [
+        (KeepSettings, {"clip": "yes"}, "clip is 'yes'; it must be true or false"),
+        (KeepSettings, {"clip": 7}, "clip is 7; it must be true or false"),
+        (KeepSettings, {"alignment": ["none"]}, r"alignment is \['none'\]; it must be one of none, whole, local"),
+        (KeepSettings, {"grow": 1.5}, "grow is 1.5; it must be a whole number"),
+        (KeepSettings, {"grow": "x" * 9999}, r"grow is 'x{79}; it must be from 0 to 256"),
+        (EditSettings, {"mask": None}, r"mask is None; it must be MaskSettings\(...\)"),
+        (MaskSettings, {"cut": "otsu"}, r"cut is 'otsu'; it must be CutSettings\(...\)"),
+    ],
+)
+def test_a_value_of_another_kind_is_named_with_what_it_must_be(kind, settings, message):
+    with pytest.raises(ValueError, match=message):
+        kind(**settings)
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert KeepSettings(grow=np.int64(3), sensitivity=np.float32(0.5)) == KeepSettings(grow=3, sensitivity=0.5)

@@ -20,6 +20,7 @@ from diffedit_core.masks import (
     fit,
     is_wide,
     otsu_threshold,
+    spared,
     threshold,
     warn_if_unlikely,
 )
@@ -341,3 +342,17 @@ def test_numpy_agrees_on_the_published_rules():
     clamped = np.clip(v, 0, 3 * v.mean()) / (3 * v.mean())
     assert np.array_equal(threshold(heatmap, "ratio")[0].numpy(), np.where(clamped <= 0.5, 0, 1))
     assert np.array_equal(threshold(heatmap, "zscore")[0].numpy(), (v - v.mean()) / v.std() > 0)
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 4), (2, 0, 4), (), (3,)])
+def test_an_empty_heatmap_is_an_error(shape):
+    for ask in (lambda heatmap: threshold(heatmap), lambda heatmap: cut(heatmap, (8, 8))):
+        with pytest.raises(ValueError, match="a heatmap is"):
+            ask(torch.rand(shape))
+
+
+def test_a_mask_of_one_cell_is_cut_and_spared():
+    one = torch.ones(1, 1, 1)
+    assert (
+        otsu_threshold(one) == 1 and torch.equal(spared(one, one), one) and torch.equal(spared(one, one * 0), one * 0)
+    )

@@ -236,3 +236,20 @@ def test_warnings_are_for_jpeg_alone(tmp_path, caplog):
     for suffix in LOSSLESS:
         save(Image.new("RGBA", (4, 4)), tmp_path / f"a{suffix}")
     assert not caplog.records
+
+
+def test_transparency_of_any_kind_is_opened():
+    image = Image.new("LA", (3, 2), (128, 128))
+    assert torch.allclose(from_pil(image.convert("La")), from_pil(image), atol=2 / 255)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "F", "I;16"])
+def test_a_picture_of_nothing_is_refused(mode):
+    with pytest.raises(ValueError, match="the picture is 0x0; there is nothing in it"):
+        from_pil(Image.new(mode, (0, 0)))
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 4, 3), (1, 4, 4, 1), (1, 4, 4, 2), (4, 4), (1, 0, 4)])
+def test_what_is_no_picture_is_not_written(shape):
+    with pytest.raises(ValueError, match="the picture is"):
+        to_pil(torch.ones(shape))

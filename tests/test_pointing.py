@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -104,7 +102,34 @@ def test_a_mask_of_specks_has_as_many_boxes_as_a_model_may_look_at_and_at_once()
     dice = np.random.default_rng(0)
     noise = torch.from_numpy(dice.random((1, 512, 512)) > 0.6).float()
     noise[:, 200:300, 200:300] = 1
-    since = time.process_time()
     (found,) = point(noise, None, PointSettings(least=0, inside=20, outside=0))
-    assert len(found.boxes) == MOST_PARTS and time.process_time() - since < 2
+    assert len(found.boxes) == MOST_PARTS
     assert max(box.width * box.height for box in found.boxes) >= 100 * 100
+
+
+def test_of_a_mask_of_specks_the_largest_are_pointed_at():
+    specks = torch.zeros(1, 1024, 1024)
+    specks[:, ::2, ::2] = 1
+    specks[:, 100:103, 200:205] = 1
+    (found,) = point(specks, None, PointSettings(least=0, margin=0, inside=1, outside=0))
+    assert len(found.boxes) == len(found.inside) == MOST_PARTS
+    assert any(box.width >= 5 and box.height >= 3 for box in found.boxes)
+
+
+def test_points_of_a_large_picture_stand_in_its_mask():
+    plane = torch.zeros(1, 1500, 1500)
+    plane[:, 200:900, 301:900] = 1
+    plane[:, 1200, :] = 1  # a line, of which every second pixel may show nothing
+    (found,) = point(plane, None, PointSettings(least=0, inside=5))
+    assert len(found.inside) == 10 and all(plane[0, each.y, each.x] == 1 for each in found.inside)
+    assert all(plane[0, each.y, each.x] == 0 for each in found.outside)
+    first = found.inside[0]
+    assert abs(first.x - 600) < 60 and abs(first.y - 550) < 60
+
+
+@pytest.mark.parametrize("broken", [torch.ones(8, 8), torch.ones(0, 8, 8), torch.full((1, 8, 8), float("nan"))])
+def test_what_is_no_mask_is_refused(broken):
+    with pytest.raises(ValueError, match="the mask"):
+        point(broken, None, PointSettings())
+    with pytest.raises(ValueError, match="the heatmap"):
+        point(torch.ones(1, 8, 8), broken, PointSettings())

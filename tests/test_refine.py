@@ -478,3 +478,24 @@ def test_grabcut_that_runs_away_from_a_scattered_mask_leaves_it_as_it_was():
     picture, heatmap = torch.rand(1, 96, 96, 3, generator=generator), torch.rand(1, 12, 12, generator=generator)
     mask = threshold(fit(heatmap, (96, 96)))
     assert torch.equal(refine(mask, Refinement(edge_snap="grabcut"), picture=picture, heatmap=heatmap), mask)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"mask": torch.ones(0, 8, 8)}, "a mask to refine is"),
+        ({"mask": torch.ones(1, 0, 8)}, "a mask to refine is"),
+        ({"picture": torch.full((1, 8, 8, 3), math.nan)}, "the picture contains NaN"),
+        ({"picture": torch.ones(8, 8, 3)}, r"the picture is \[8, 8, 3\]; give pictures \[batch, height, width, 3\]"),
+        ({"picture": torch.ones(1, 8, 8, 4)}, r"the picture is \[1, 8, 8, 4\]"),
+        ({"picture": torch.ones(1, 8, 8, 3, dtype=torch.uint8)}, "the picture holds whole numbers"),
+        ({"heatmap": torch.ones(8)}, r"the heatmap is \[8\]; give \[batch, height, width\]"),
+        ({"heatmap": torch.full((1, 8, 8), math.inf)}, "the heatmap contains NaN or infinity"),
+    ],
+)
+def test_what_a_mask_is_refined_with_must_be_whole(given, message):
+    disc = torch.zeros(1, 8, 8)
+    disc[:, 2:6, 2:6] = 1
+    every = {"mask": disc, "picture": torch.rand(1, 8, 8, 3)} | given
+    with pytest.raises(ValueError, match=message):
+        refine(every.pop("mask"), Refinement(edge_snap="guided"), **every)

@@ -1,5 +1,6 @@
 """The ground waits for the things on it, and is then asked for as they are by then."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -158,3 +159,9 @@ def test_their_order_changes_nothing(host, asked):
     one, other = (edit(host, picture, each, seed=3) for each in (edits, edits[::-1]))
     assert torch.equal(one.picture, other.picture) and torch.equal(one.mask, other.mask)
     assert all(torch.equal(*pair) for pair in zip(one.masks, other.masks[::-1], strict=True))
+
+
+def test_texts_as_long_as_a_book_are_not_merged():
+    began, book = time.process_time(), "a b " * 20_000
+    assert merged(book, f"{book} c", f"d {book}") is None
+    assert time.process_time() - began < 2

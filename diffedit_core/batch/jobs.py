@@ -21,6 +21,9 @@ KEY = 24
 LONGEST = 255
 """Bytes that file systems allow in a name."""
 
+LONGEST_PATH = 1024
+"""Bytes of all names of a path together; systems allow some times that, with the output folder."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -83,7 +86,8 @@ class Places:
             raise ValueError(f"out is {name}; its name must end in {', '.join(suffixes)}")
         if path.parts[0].casefold() in (RESULTS, SHEET, THUMBNAILS, OWN):
             raise ValueError(f"out is {name}, but the run itself uses {path.parts[0]}; choose another name")
-        if not name.isprintable() or "\\" in name or any(len(part.encode()) > LONGEST - 20 for part in path.parts):
+        lengths = [len(part.encode(errors="replace")) for part in path.parts]
+        if not name.isprintable() or "\\" in name or max(lengths) > LONGEST - 20 or sum(lengths) > LONGEST_PATH:
             raise ValueError(f"out is {name!r:.80}, which is too long or holds signs that no name can have")
         if not self._is_inside(path):
             raise ValueError(f"out is {name}, where a link leads out of the output folder; name a file inside it")

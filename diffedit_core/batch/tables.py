@@ -62,7 +62,10 @@ Read = tuple[Sequence[str], Iterator[tuple[dict[str, Any], str]]]
 def _csv(file: BinaryIO) -> Read:
     # what is no UTF-8 costs its own row, not the table
     lines = csv.reader(io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline=""))
-    columns = [_name(each) for each in next(lines, [])]
+    try:
+        columns = [_name(each) for each in next(lines, [])]
+    except csv.Error as cause:
+        raise ValueError(f"the table's first row cannot be read: {cause}") from None
     if twice := [name for name, count in Counter(columns).items() if count > 1]:
         raise ValueError(f"the table has two columns {twice[0]!r}; leave one of them out")
 
