@@ -47,7 +47,8 @@ def framed(picture: Tensor, boxes: Sequence[Box]) -> Tensor:
     pen, thick = ImageDraw.Draw(image), max(1, round(max(image.size) / 160))
     for top, left, bottom, right in boxes:
         corners = [round(at * scale) for at in (left, top, right, bottom)]
-        pen.rectangle((corners[0], corners[1], corners[2] - 1, corners[3] - 1), outline=FRAME, width=thick)
+        last = (max(start, end - 1) for start, end in zip(corners[:2], corners[2:], strict=True))
+        pen.rectangle((*corners[:2], *last), outline=FRAME, width=thick)
     return from_bytes(image)[None]
 
 

@@ -191,3 +191,8 @@ def test_boxes_are_drawn_in_where_they_are(size):
     assert all(abs(at - scale * edge) <= 1 for at, edge in zip(found, box, strict=True))
     inner = drawn[round(scale * height / 2), round(scale * 3 * width / 8)]
     assert inner.max() == 0 and plain.max() == 0
+
+
+@pytest.mark.parametrize("size", [(1, 4000), (4000, 2)])
+def test_a_box_thinner_than_a_pixel_of_the_sheet_is_drawn(size):
+    assert framed(torch.zeros(1, *size, 3), [(0, 0, 1, 1)]).max() > 0

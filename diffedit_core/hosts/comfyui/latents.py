@@ -28,6 +28,10 @@ def samples_of(model: Any, latent: VaeLatent) -> Tensor:
         raise ValueError(
             "this latent holds picture and sound together; edit the picture's latent alone, from Separate AV Latent"
         )
+    if not samples.numel():
+        raise ValueError(
+            f"the latent is {list(samples.shape)}, so there is nothing in it; look at the node that it comes from"
+        )
     samples = comfy.sample.fix_empty_latent_channels(model, samples)
     channels, sides = model.get_model_object("latent_format").latent_channels, 2 + is_video(model)
     if samples.ndim != 2 + sides or samples.shape[1] != channels:
