@@ -12,7 +12,7 @@ Link = list[Any]  # [node, output]
 
 OURS = "DiffEdit_"
 STRANGE = "StandIn_Strange_"
-MADE_STRANGE = 0.06
+MADE_STRANGE = 0.03
 """How many of the pictures, masks and latents for our nodes are what only other people's nodes would make."""
 SIDES = (1, 2, 3, 7, 8, 9, 15, 16, 24, 33, 40, 64, 64, 65, 96, 128, 131, 192)
 PICTURES = ((64, 64), (48, 40), (1, 1), (2, 3), (3, 192), (192, 9), (16, 15), (65, 66), (128, 128), (192, 150))
@@ -20,6 +20,9 @@ PICTURES = ((64, 64), (48, 40), (1, 1), (2, 3), (3, 192), (192, 9), (16, 15), (6
 
 USUAL = ((64, 64), (48, 40), (128, 128), (192, 150))
 """Those in which an autoencoder finds a cell."""
+
+CONNECTED = 0.75
+"""How many of the optional inputs are given something."""
 
 LINKED = 0.02
 """How many of our widgets get their value from another node, which no server checks."""
@@ -86,6 +89,9 @@ LOOPS = {"steps": 3, "draws": 4, "tries": 2, "drafts": 2, "iterations": 2, "area
 SMALL = {"length": 17, "frames_number": 9, "amount": 3, "batch_size": 4, "expand": 16, "iterations": 2, "seconds": 2}
 SMALL |= {"scale_by": 2, "megapixels": 0.03, "left": 40, "top": 40, "right": 40, "bottom": 40, "largest_size": 192}
 SMALL |= {"steps": 3, "lyrics_strength": 1, "tile_size": 64, "spacing_width": 64, "target_width": 192}
+OF_PIXELS = ("EmptyChromaRadianceLatentImage",)
+"""Where a cell is a pixel, so that for another model a small picture is a large one."""
+
 MOST = 192  # of a number of ComfyUI's own, such as a side
 TEXTS = (
     "",
@@ -180,7 +186,7 @@ class Wiring:
     def drawn(cls, kinds: Mapping[str, Kind], dice: random.Random) -> Wiring:
         batch = dice.choice([1, 1, 1, 1, 2, 3])
         home = dice.choice(PICTURES if dice.random() < 0.3 else USUAL)
-        return cls(kinds, dice, {}, home, batch, dice.choice([1, 1, 0.95, 0.8, 0.5]))
+        return cls(kinds, dice, {}, home, batch, dice.choice([1, 1, 1, 0.95, 0.6]))
 
     def node(self, name: str, depth: int) -> str:
         """A new node of this kind, with everything that goes into it. Its number."""
@@ -188,7 +194,7 @@ class Wiring:
         inputs = {
             socket.name: self._given(kind, socket, depth)
             for socket in kind.sockets
-            if not socket.is_optional or self.dice.random() < 0.5
+            if not socket.is_optional or self.dice.random() < CONNECTED
         }
         if name in ("LoadImage", "LoadImageMask"):
             inputs["image"] = picture_name(self.home if self._agrees() else self.dice.choice(PICTURES))
@@ -222,7 +228,7 @@ class Wiring:
         if there and self.dice.random() < (0.8 if wanted in ("MODEL", "CLIP", "VAE") else 0.45):
             return self.dice.choice(there)
         made_by = [name for name, kind in self.kinds.items() if wanted in kind.outputs and not name.startswith(STRANGE)]
-        if depth <= 0 or self.dice.random() < 0.4:
+        if depth <= 0 or self.dice.random() < 0.6:
             made_by = [name for name in LEAVES.get(wanted, made_by) if name in self.kinds] or made_by
         number = self.node(self.dice.choice(made_by), depth)
         outputs = self.kinds[self.graph[number]["class_type"]].outputs
@@ -244,11 +250,15 @@ class Wiring:
             return dice.random() < 0.5
         if socket.kind == "STRING":
             return self._text(kind, socket)
+        if kind.name in OF_PIXELS and socket.kind == "INT" and socket.name != "batch_size":
+            return dice.choice([16, 32])
         if socket.name in ("width", "height") and not kind.is_ours:
             side = self.home[socket.name == "height"] if self._agrees() else dice.choice(SIDES)
             return min(max(side, about.get("min", 0)), about.get("max", side))
         if socket.name == "batch_size":
             return self.batch if self._agrees() else dice.randint(1, SMALL["batch_size"])
+        if socket.name == "value" and kind.is_ours and dice.random() < 0.8:
+            return round(dice.choice([0, dice.random()]), 3)  # which most rules take
         if kind.is_ours and dice.random() < 0.4:
             return about["default"] if socket.name not in LOOPS else self._number(kind, socket)
         return self._number(kind, socket)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+
+import comfy.sample
 import folder_paths
 import pytest
 import tiny
@@ -9,7 +12,7 @@ import torch
 from conftest import pack
 from test_nodes import run
 
-wires = pack("diffedit_core.hosts.comfyui.wires")
+latents = pack("diffedit_core.hosts.comfyui.latents")
 
 SIDE = 32
 IMAGES = {"PasteBack": ("original", "edited"), "KeepTheRest": ("original", "edited"), "Panels": ("original", "edited")}
@@ -84,6 +87,22 @@ def test_a_grey_picture_is_one_of_three_equal_channels(name):
     colour = {socket: each.repeat(1, 1, 1, 3) for socket, each in grey.items()}
     got, wanted = (run(name, **inputs | each) for each in (grey, colour))
     assert torch.equal(got[0], wanted[0])
+
+
+def test_the_draft_that_focus_does_not_have_is_no_latent():
+    seen = run("Focus", model=tiny.model(), picture=torch.rand(1, SIDE, SIDE, 3))
+    drafts = [each for each in seen.args if each is None]
+    assert len(drafts) == 1
+    with pytest.raises(ValueError, match=r"there is no latent: .* as Focus does without a draft"):
+        run("DDIMInvert", model=tiny.model(), latent=drafts[0], conditioning=tiny.text(""))
+
+
+def test_an_empty_latent_of_another_family_is_brought_to_the_models_cells():
+    """As KSampler does it. Else a small picture of a family without cells was one of thousands of pixels."""
+    if "downscale_ratio_spacial" not in inspect.signature(comfy.sample.fix_empty_latent_channels).parameters:
+        pytest.skip("here empty latents do not say how large their cells are")
+    pixels = {"samples": torch.zeros(1, 3, 64, 48), "downscale_ratio_spacial": 1}
+    assert latents.samples_of(tiny.model(), pixels).shape == (1, 4, 8, 6)
 
 
 @pytest.mark.parametrize("name", ["DiffEditMask", "DDIMInvert"])
