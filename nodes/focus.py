@@ -13,6 +13,7 @@ from ..diffedit_core.hosts.comfyui.guider import Conditioning
 from ..diffedit_core.hosts.comfyui.latents import VaeLatent
 from ..diffedit_core.hosts.comfyui.redrawing import WireEdit
 from ..diffedit_core.hosts.comfyui.running import runs
+from ..diffedit_core.hosts.comfyui.wires import pictures_of
 from ..diffedit_core.sheets import framed
 from .display import show_text
 from .fields import PICTURES, Edits, WayBack, supported, widgets
@@ -93,7 +94,7 @@ def _show(node: type[io.ComfyNode], picture: Tensor, focused: Focused) -> dict[s
     """The first picture with its cut-outs drawn in, and how large they are."""
     way = focused.way_back
     boxes = [view.corners for view, owner in zip(way.views, way.owners, strict=True) if owner == 0]
-    shown = ui.PreviewImage(framed(picture[:1, ..., :3], boxes), cls=node)
+    shown = ui.PreviewImage(framed(pictures_of(picture, "picture")[:1], boxes), cls=node)
     return {**shown.as_dict(), **show_text(node, _in_words(focused))}
 
 

@@ -75,5 +75,7 @@ class MaskedDenoise(io.ComfyNode):
     ) -> io.NodeOutput:  # fmt: skip
         all_edits = with_negative([WireEdit(mask, target, negative, source, draft, heatmap), *edits], negative)
         how = DecodingSettings(**decoding)
-        edited, masks = masked_denoise(model, trajectory, all_edits, how=how, seed=seed, room=room)
+        edited, masks = masked_denoise(
+            model, trajectory, all_edits, how=how, seed=seed, room=EditSettings(room=room).room
+        )
         return io.NodeOutput(edited, masks, ui=show_advice(cls, masks, trajectory.count))

@@ -63,7 +63,8 @@ class PasteBack(io.ComfyNode):
         cls, *, original: Tensor, edited: Tensor, mask: Tensor, rim: float, room: int, seam: str,
         way_back: Way | None = None,
     ) -> io.NodeOutput:  # fmt: skip
-        pasted = paste_back(original, edited, mask, rim=rim, room=room, seam=seam, way_back=way_back)
+        how = EditSettings(rim=rim, room=room, seam=seam)
+        pasted = paste_back(original, edited, mask, rim=how.rim, room=how.room, seam=how.seam, way_back=way_back)
         return io.NodeOutput(pasted.picture, pasted.changed, ui=show_left_over(cls, pasted.left_over))
 
 

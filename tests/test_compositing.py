@@ -1,4 +1,3 @@
-import time
 
 import pytest
 import torch
@@ -213,12 +212,14 @@ def test_a_box_of_a_pixel_in_a_large_picture_is_drawn():
 
 @pytest.mark.parametrize("label", ["x" * 100_000, "a cat " * 20_000])
 def test_a_label_as_long_as_a_book_is_cut_off_at_once(label):
-    began = time.process_time()
-    short = panels([picture(1, 8, 8)], [label])
-    assert time.process_time() - began < 3
-    assert short.shape == panels([picture(1, 8, 8)], [label[:200]]).shape
+    assert torch.equal(panels([picture(1, 8, 8)], [label]), panels([picture(1, 8, 8)], [label[:1000]]))
 
 
 def test_no_pictures_make_no_sheet():
     with pytest.raises(ValueError, match="there are no pictures to show"):
         panels([], [])
+
+
+@pytest.mark.parametrize("size", [(1, 4000), (4000, 2)])
+def test_a_box_thinner_than_a_pixel_of_the_sheet_is_drawn(size):
+    assert framed(torch.zeros(1, *size, 3), [(0, 0, 1, 1)]).max() > 0

@@ -9,6 +9,8 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from .wires import pictures_of
+
 CHANNELS = 5
 KEY = "diffedit_depth"
 
@@ -19,7 +21,7 @@ def with_depth(model: Any, depth: Tensor) -> Any:
         raise ValueError(
             "this model takes no depth map; load one that was trained on depth maps, or use a ControlNet for depth"
         )
-    near = depth[..., :3].float().mean(-1)[:, None]  # [B, 1, H, W]
+    near = pictures_of(depth, "depth map").float().mean(-1)[:, None]  # [B, 1, H, W]
 
     def seeing(run: Any, x: Tensor, t: Tensor, _: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
         return run(x, t, as_channel(near, x), *args, **kwargs)

@@ -21,11 +21,12 @@ from .clips import check_clip
 from .demo import AREA
 from .families import cell_pixels, is_video
 from .guider import Conditioning
-from .latents import VaeLatent
+from .latents import VaeLatent, samples_of
 from .pasting import WayBack
 from .pictures import is_crop, place_centred
 from .redrawing import WireEdit
 from .stages import DRAFTED, KINDS, drafted, find_mask
+from .wires import pictures_of, planes_of
 
 AREAS = {"WAN22": 1280 * 704, "WAN21": 832 * 480, "LTXV": 768 * 512, "SD15": 512 * 512}
 """Pixels that a family was made for, by its class in ComfyUI or its latent format, where it is not a megapixel."""
@@ -105,10 +106,13 @@ def focus(
     A mask may be of the picture's size or of the size at which the whole is seen. A picture that is not much larger
     than the model's own size stays as it is. The masks and drafts of further edits are cut out with the first.
     """
+    if cut_outs not in CUT_OUTS:
+        raise ValueError(f"cut_outs is {cut_outs!r}; it must be one of {', '.join(CUT_OUTS)}")
     given = [*([] if mask is None else [mask]), *(edit.mask for edit in edits)]
-    masks = [each.reshape(-1, *each.shape[-2:]).to(picture) for each in given]
+    picture = pictures_of(picture, "picture")
+    masks = [planes_of(each).to(picture) for each in given]
     count = check_clip({"pictures": len(picture), **{f"masks of edit {i}": len(m) for i, m in enumerate(masks, 1)}})
-    picture, masks = picture[..., :3].expand(count, -1, -1, -1), [_for_all(each, count) for each in masks]
+    picture, masks = picture.expand(count, -1, -1, -1), [_for_all(each, count) for each in masks]
     canvas = canvas_of(eyes, picture, how)
     if not canvas.is_large:
         placed = [place_centred(each, torch.zeros_like(picture[:1, ..., 0]), "mask") for each in masks]
@@ -236,11 +240,23 @@ def _within(view: View, mask: Tensor, seen: View) -> Tensor:
     return (within > 0.5).float() if seen.scale > view.scale and is_hard(mask.cpu().numpy()) else within
 
 
+def _of_whole(draft: VaeLatent, whole: View, model: Any) -> Tensor:
+    """Drafts of what is seen of the whole picture, as the model takes them."""
+    samples, cell = samples_of(model, draft), cell_pixels(model)
+    height, width = whole.size
+    if samples.shape[-2:] != (height // cell, width // cell):
+        raise ValueError(
+            f"the draft is of a picture of {samples.shape[-1] * cell}x{samples.shape[-2] * cell} but this one is seen "
+            f"as {width}x{height}; connect the draft that DiffEdit Mask made of what Focus showed of it"
+        )
+    return samples
+
+
 def _draft_in(rows: list[Row], whole: View, draft: VaeLatent | None, eyes: Eyes) -> VaeLatent | None:
     """The drafts of the pictures, seen as close as the cut-outs."""
     if draft is None:
         return None
-    samples, has_draft, kinds = draft["samples"], drafted(draft), draft.get(KINDS, ())
+    samples, has_draft, kinds = _of_whole(draft, whole, eyes.model), drafted(draft), draft.get(KINDS, ())
     owners = [0] if is_video(eyes.model) else [i % len(samples) for i, _ in rows]
     size = [side // cell_pixels(eyes.model) for side in rows[0][1].size]
     latents = samples.new_zeros(len(owners), *samples.shape[1:-2], *size)

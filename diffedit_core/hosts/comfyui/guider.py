@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ...denoiser import Denoise, DenoisePair, OnStep
 from ...host import Role
+from .areas import check_areas
 from .fitting import Halving, draws_that_fit
 from .noise import SamplingProcess
 from .watching import Watch
@@ -202,6 +203,7 @@ def run(
     seed: int = 0,
 ) -> Result:
     """What the loop returns. ``samples`` are in the autoencoder's units; ``sigmas`` are the levels it asks about."""
+    check_areas(texts, samples)
     guider = LoopGuider(model)
     guider.set_conds(texts)
     sampler = LoopSampler(loop, process, draws)

@@ -12,6 +12,7 @@ from ...keeping import KeepSettings, Report, keep_rest
 from ...masks import fit
 from .clips import check_clip, left_over
 from .pictures import is_crop, place_centred
+from .wires import pictures_of, planes_of
 
 SHOWN = 5
 """Of how many pictures the node itself says what was found."""
@@ -45,15 +46,17 @@ class Kept:
 
 def keep(original: Tensor, edited: Tensor, mask: Tensor | None, heatmap: Tensor | None, how: KeepSettings) -> Kept:
     """The originals with what was meant to change. Those that an edited clip lacks at its end stay as they are."""
-    masks, heat = (None if each is None else each.reshape(-1, *each.shape[-2:]) for each in (mask, heatmap))
+    pictures, edited = pictures_of(original, "original"), pictures_of(edited, "edited picture")
+    masks = None if mask is None else planes_of(mask)
+    heat = None if heatmap is None else planes_of(heatmap, "heatmap")
     given = {"originals": original, "edited pictures": edited, "masks": masks, "heatmaps": heat}
     counts = {name: len(each) for name, each in given.items() if each is not None}
     count = check_clip(counts)
     rows = count - max(left_over(len(original), each) for each in counts.values())
-    pictures, masks = original[..., :3], None if masks is None else _on(original, masks, edited)
+    masks = None if masks is None else _on(pictures, masks, edited)
     some = {"mask": masks, "heatmap": heat}
     few = {name: None if each is None else each[:rows] for name, each in some.items()}
-    done = keep_rest(pictures[:rows], edited[:rows, ..., :3], **few, how=how)
+    done = keep_rest(pictures[:rows], edited[:rows], **few, how=how)
     whole = _with(done.picture.to(original), pictures[rows:])
     if original.shape[-1] == 4:
         whole = torch.cat([whole, original[..., 3:].expand(len(whole), -1, -1, -1)], -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,15 +21,24 @@ SIZE_KEYS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
 """What newer versions note beside an empty latent. It does not hold for a finished one."""
 
 
-def samples_of(model: Any, latent: VaeLatent) -> Tensor:
+def samples_of(model: Any, latent: VaeLatent | None) -> Tensor:
     """[B, C, h, w] or [B, C, T, h, w] float32, in the autoencoder's units, as this model can take them."""
     check_served(model)
+    if latent is None:
+        raise ValueError(
+            "there is no latent: the node that it comes from made none, as Focus does without a draft; "
+            "connect the picture's, from VAE Encode"
+        )
     samples = latent["samples"]
     if getattr(samples, "is_nested", False):
         raise ValueError(
             "this latent holds picture and sound together; edit the picture's latent alone, from Separate AV Latent"
         )
-    samples = comfy.sample.fix_empty_latent_channels(model, samples)
+    if not samples.numel():
+        raise ValueError(
+            f"the latent is {list(samples.shape)}, so there is nothing in it; look at the node that it comes from"
+        )
+    samples = comfy.sample.fix_empty_latent_channels(model, samples, **_noted_sizes(latent))
     channels, sides = model.get_model_object("latent_format").latent_channels, 2 + is_video(model)
     if samples.ndim != 2 + sides or samples.shape[1] != channels:
         shape = ", ".join(["batch", str(channels), *("frames", "height", "width")[-sides:]])
@@ -42,6 +52,12 @@ def samples_of(model: Any, latent: VaeLatent) -> Tensor:
             "start ComfyUI with --fp32-vae or --bf16-vae, or use another VAE"
         )
     return samples.float()
+
+
+def _noted_sizes(latent: VaeLatent) -> dict[str, Any]:
+    """By which newer versions bring an empty latent of another family to this model's cells."""
+    known = inspect.signature(comfy.sample.fix_empty_latent_channels).parameters
+    return {key: latent[key] for key in SIZE_KEYS if key in latent and key in known}
 
 
 def to_vae_units(model: Any, x: Tensor) -> Tensor:

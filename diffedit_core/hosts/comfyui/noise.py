@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from comfy import model_sampling
-from comfy.samplers import calculate_sigmas
+from comfy.samplers import SCHEDULER_NAMES, calculate_sigmas
 from torch import Tensor
 
 from .families import cell_pixels
@@ -56,6 +56,8 @@ class SamplingProcess:
 
     def schedule(self, scheduler: str, steps: int) -> tuple[float, ...]:
         """By one of ComfyUI's: [steps + 1], ascending. ddim_uniform may return extra, noisier levels; they go."""
+        if scheduler not in SCHEDULER_NAMES:
+            raise ValueError(f"scheduler is {scheduler!r}; it must be one of {', '.join([AUTO, *SCHEDULER_NAMES])}")
         return rising(calculate_sigmas(self.sampling, scheduler, steps))[: steps + 1]
 
     def add(self, x0: Tensor, noise: Tensor, sigma: float) -> Tensor:

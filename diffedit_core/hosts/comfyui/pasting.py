@@ -15,6 +15,7 @@ from ...refine import give_room
 from ...stopping import may_stop
 from .clips import check_clip, left_over, row_of
 from .pictures import is_crop, place_centred
+from .wires import pictures_of, planes_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def paste_back(
 
     With room, what really changed around a mask is pasted as well. Masks are of the cut-outs' size, or the originals'.
     """
-    original, masks = original[..., :3], mask.reshape(-1, *mask.shape[-2:])
+    original, edited = pictures_of(original, "original"), pictures_of(edited, "edited picture")
+    masks = planes_of(mask)
     if way_back is None:
         count = check_clip({"originals": len(original), "edited pictures": len(edited), "masks": len(masks)})
         way_back = WayBack.of_whole((original.shape[1], original.shape[2]), count)
@@ -68,7 +70,7 @@ def paste_back(
         may_stop()
         here = (owner, *view.box[1:])
         seen = view.of(original[owner : owner + 1])
-        drawn, own = place_centred(drawn[..., :3].to(original), seen, "edited picture"), own.to(original)
+        drawn, own = place_centred(drawn.to(original), seen, "edited picture"), own.to(original)
         full = place_centred(own, torch.zeros_like(original[:1, ..., 0]), "mask")[view.box] if is_full else None
         place = place_centred(own, torch.zeros_like(seen[..., 0]), "mask") if full is None else resized(full, view.size)
         may_stop()
@@ -83,7 +85,7 @@ def paste_back(
 
 def place_back(masks: Tensor, way_back: WayBack) -> Tensor:
     """Masks or heatmaps [N, h, w] of cut-outs, in the whole pictures: [B, H, W]."""
-    masks = masks.reshape(-1, *masks.shape[-2:]).float()
+    masks = masks.float()
     check_clip({"cut-outs": len(way_back.views), "masks": len(masks)})
     whole = masks.new_zeros(max(way_back.owners) + 1, *way_back.size)
     for row, (view, owner) in enumerate(zip(way_back.views, way_back.owners, strict=True)):

@@ -15,6 +15,7 @@ from ...focus import Size
 from ...masks import threshold
 from ...refine import Refinement, refine
 from .clips import check_clip, left_over, row_of
+from .wires import pictures_of, planes_of
 
 MULTIPLES = (8, 16, 32)
 """What VAEs need both sides to be multiples of."""
@@ -41,7 +42,8 @@ def place_centred(inner: Tensor, outer: Tensor, name: str) -> Tensor:
 
 def panels(original: Tensor, mask: Tensor, edited: Tensor, caption: str) -> Tensor:
     """The picture, its mask and the edit side by side: [B, H', W', 3]. What a clip lacks at its end was not edited."""
-    original, edited, masks = original[..., :3], edited[..., :3], mask.reshape(-1, *mask.shape[-2:])
+    original, edited = pictures_of(original, "original"), pictures_of(edited, "edited picture")
+    masks = planes_of(mask)
     count = check_clip({"originals": len(original), "edited pictures": len(edited), "masks": len(masks)})
 
     def sheet(row: int) -> Tensor:
@@ -57,8 +59,8 @@ def panels(original: Tensor, mask: Tensor, edited: Tensor, caption: str) -> Tens
 
 def refine_mask(mask: Tensor, rule: str | None, value: float | None, how: Refinement, picture: Tensor | None) -> Tensor:
     """A mask refined; or, with a rule, a heatmap first cut into a mask."""
-    planes = mask.reshape(-1, *mask.shape[-2:])
-    pictures = [None] if picture is None else picture[..., :3].split(1)
+    planes = planes_of(mask)
+    pictures = [None] if picture is None else pictures_of(picture, "picture").split(1)
     count = check_clip({"pictures": len(pictures), "masks": len(planes)})
     rows = count - left_over(len(pictures), len(planes))
 

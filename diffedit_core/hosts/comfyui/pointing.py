@@ -8,6 +8,7 @@ from dataclasses import asdict
 from torch import Tensor
 
 from ...pointing import Point, PointSettings, point
+from .wires import planes_of
 
 Boxes = list[list[dict[str, int]]]
 """Of each picture; ComfyUI's BOUNDING_BOX."""
@@ -15,9 +16,8 @@ Boxes = list[list[dict[str, int]]]
 
 def point_at(mask: Tensor, heatmap: Tensor | None, how: PointSettings) -> tuple[Boxes, str, str]:
     """Boxes for each picture, and points inside and outside. They are not divided by pictures: so the first one's."""
-    planes = mask.reshape(-1, *mask.shape[-2:])
-    heat = None if heatmap is None else heatmap.reshape(-1, *heatmap.shape[-2:])
-    pointed = point(planes, heat, how)
+    heat = None if heatmap is None else planes_of(heatmap, "heatmap")
+    pointed = point(planes_of(mask), heat, how)
     boxes = [[asdict(box) for box in each.boxes] for each in pointed]
     return boxes, _listed(pointed[0].inside), _listed(pointed[0].outside)
 

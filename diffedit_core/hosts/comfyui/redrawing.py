@@ -25,6 +25,7 @@ from .guider import Conditioning, LoopDenoisers, connected, run
 from .latents import VaeLatent, check_family, on_cells, to_vae_units, with_samples
 from .noise import SamplingProcess
 from .stages import WireTrajectory, drafted
+from .wires import planes_of
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def masked_denoise(
             rooms[i],
             None
             if (heat := edits[i].heatmap) is None
-            else on_cells(clips.by_frame(_planes(heat)), samples, inverted.pixels, fit),
+            else on_cells(clips.by_frame(_planes(heat, "heatmap")), samples, inverted.pixels, fit),
         )
         for i in drawing
     ]
@@ -126,9 +127,8 @@ def _check_draft(edit: WireEdit, samples: Tensor) -> None:
         )
 
 
-def _planes(mask: Tensor) -> Tensor:
-    """[n, H, W], however many dimensions a node gave it."""
-    return mask.reshape(-1, *mask.shape[-2:]).float()
+def _planes(mask: Tensor, name: str = "mask") -> Tensor:
+    return planes_of(mask, name).float()
 
 
 def _check_sizes(masks: Sequence[Tensor]) -> None:

@@ -9,10 +9,14 @@ from typing import Any
 from torch import Tensor
 
 from ...correcting import corrected
-from ...masks import advice, coverage, is_wide
+from ...masks import advice, checked_value, coverage, is_wide
 from ...refine import Refinement
 from .pasting import WayBack, place_back
 from .pictures import refine_mask
+from .wires import pictures_of, planes_of
+
+NONE = "none"
+"""The rule of what is a mask already."""
 
 
 @dataclass(frozen=True)
@@ -26,25 +30,27 @@ class Given:
     @property
     def planes(self) -> Tensor:
         """The mask, of whole pictures: [B, h, w]."""
-        mask = self.mask.reshape(-1, *self.mask.shape[-2:])
+        mask = planes_of(self.mask)
         return mask if self.way_back is None else place_back(mask, self.way_back)
 
     def first(self) -> Given:
         """A copy of the first mask of a batch and its picture. Each is refined by itself, so it comes out the same."""
-        picture = None if self.picture is None else self.picture[:1, ..., :3].float().cpu().clone()
+        picture = None if self.picture is None else pictures_of(self.picture, "picture")[:1].float().cpu().clone()
         return Given(self.planes[:1].float().cpu().clone(), picture)
 
 
 def refined(given: Given, *, rule: str, value: float, threshold: float, corrections: str = "", **steps: Any) -> Tensor:
     """The masks [B, H, W], by the node's own widgets."""
     how = Refinement(threshold=threshold or None, **steps)
-    masks = refine_mask(given.planes, None if rule == "none" else rule, value or None, how, given.picture)
+    if rule != NONE:
+        checked_value(rule, value or None)
+    masks = refine_mask(given.planes, None if rule == NONE else rule, value or None, how, given.picture)
     return corrected(masks, corrections)
 
 
 def said_of(given: Given, settings: Mapping[str, Any], masks: Tensor) -> str:
     """What to change where the masks look wrong, else how much they cover."""
-    is_area = settings["rule"] == "auto" and bool(is_wide(given.mask.reshape(-1, *given.mask.shape[-2:])).any())
+    is_area = settings["rule"] == "auto" and bool(is_wide(planes_of(given.mask)).any())
     return advice(masks, is_area) or share(masks)
 
 

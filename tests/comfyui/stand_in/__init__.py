@@ -5,6 +5,7 @@ SAM3 of ComfyUI's own classes that is one layer deep. With them come faults on p
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -99,7 +100,126 @@ class Bits:
         return {"ui": {"bits": [hashlib.sha256(bits).hexdigest()], "finite": [finite]}}
 
 
+def _here_and_there(tensor: torch.Tensor, value: float) -> torch.Tensor:
+    spoiled = tensor.flatten().clone()
+    spoiled[::7] = value
+    return spoiled.view_as(tensor)
+
+
+def _bare(tensor: torch.Tensor) -> torch.Tensor:
+    """Without a single row."""
+    return tensor[:0]
+
+
+ALIKE: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "half": lambda x: x.half(),
+    "double": lambda x: x.double(),
+    "nan": lambda x: _here_and_there(x, torch.nan),
+    "infinite": lambda x: _here_and_there(x, torch.inf),
+    "all nan": lambda x: torch.full_like(x, torch.nan),
+    "huge": lambda x: x * 1e30,
+    "negative": lambda x: -x,
+    "turned": lambda x: x.transpose(-1, -2).contiguous().transpose(-1, -2),
+    "no rows": _bare,
+}
+STRANGE: dict[str, dict[str, Callable[[torch.Tensor], torch.Tensor]]] = {
+    "IMAGE": ALIKE
+    | {
+        "grey": lambda x: x[..., :1],
+        "two channels": lambda x: x[..., :2],
+        "alpha": lambda x: torch.cat([x[..., :3], x[..., :1]], -1),
+        "five channels": lambda x: torch.cat([x[..., :3], x[..., :2]], -1),
+        "no height": lambda x: x[:, :0],
+        "one of a batch": lambda x: x[0],
+    },
+    "MASK": ALIKE
+    | {
+        "one of a batch": lambda x: x.reshape(-1, *x.shape[-2:])[0],
+        "channel": lambda x: x.reshape(-1, 1, *x.shape[-2:]),
+        "whether": lambda x: x > 0.5,
+        "bytes": lambda x: (x > 0.5).to(torch.uint8),
+        "no width": lambda x: x[..., :0],
+    },
+    "LATENT": ALIKE
+    | {
+        "clip": lambda x: x[:, :, None] if x.ndim == 4 else x,
+        "long clip": lambda x: x[:, :, None].expand(-1, -1, 5, -1, -1) if x.ndim == 4 else x,
+        "zeros": torch.zeros_like,
+        "more channels": lambda x: torch.cat([x, x], 1),
+        "one cell": lambda x: x[..., :1, :1],
+        "no width": lambda x: x[..., :0],
+        "one of a batch": lambda x: x[0],
+    },
+}
+"""What other people's nodes may make of a picture, mask or latent and still call it one."""
+
+
+def strange(kind: str) -> type:
+    """A node that makes something of this type strange."""
+
+    class Strange:
+        CATEGORY, FUNCTION, RETURN_TYPES = "tests", "spoil", (kind,)
+
+        @classmethod
+        def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802
+            return {"required": {"given": (kind,), "how": (list(STRANGE[kind]),)}}
+
+        def spoil(self, given: Any, how: str) -> tuple[Any]:
+            made = STRANGE[kind][how]
+            return ({**given, "samples": made(given["samples"])} if kind == "LATENT" else made(given),)
+
+    return Strange
+
+
+class Look:
+    """Says whether all of a picture, mask or latent is a number."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES, OUTPUT_NODE = "tests", "look", (), True
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802
+        return {"required": {"seen": ("IMAGE,MASK,LATENT",)}}
+
+    def look(self, seen: Any) -> dict[str, Any]:
+        if seen is None:  # a draft that there is not
+            return {"ui": {"finite": [True], "shape": [[]]}}
+        tensor = seen["samples"] if isinstance(seen, dict) else seen
+        parts = tensor.unbind() if getattr(tensor, "is_nested", False) else [tensor]
+        finite = all(bool(part.isfinite().all()) for part in parts)
+        return {"ui": {"finite": [finite], "shape": [list(part.shape) for part in parts]}}
+
+
+class Outside:
+    """Counts the pixels that differ from the original where nothing is said to have changed, and those that are said
+    to have changed outside the mask that was given.
+    """
+
+    CATEGORY, FUNCTION, RETURN_TYPES, OUTPUT_NODE = "tests", "count", (), True
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802
+        inputs = {"original": ("IMAGE",), "picture": ("IMAGE",), "changed": ("MASK",)}
+        return {"required": inputs, "optional": {"within": ("MASK",)}}
+
+    def count(
+        self, original: torch.Tensor, picture: torch.Tensor, changed: torch.Tensor, within: torch.Tensor | None = None
+    ) -> dict[str, Any]:
+        one, other = picture[..., :3], original[..., :3]
+        differs = ((one != other) & ~(one.isnan() & other.isnan())).any(-1)
+        strays = differs & (changed == 0)
+        if within is not None:
+            given = within.reshape(-1, *within.shape[-2:])
+            if given.shape[-2:] == changed.shape[-2:]:
+                given = given if len(given) in (1, len(changed)) else given[: len(changed)]
+                strays = strays[: len(given)] if len(given) > 1 else strays
+                strays = strays | ((changed[: len(strays)] > 0) & (given == 0))
+        return {"ui": {"strays": [int(strays.sum())]}}
+
+
 NODE_CLASS_MAPPINGS = {
+    "StandIn_Look": Look,
+    "StandIn_Outside": Outside,
+    **{f"StandIn_Strange_{kind}": strange(kind) for kind in STRANGE},
     "StandIn_Narrow": Narrow,
     "StandIn_Hurry": Hurry,
     "StandIn_Bits": Bits,
