@@ -17,6 +17,21 @@ from ..denoiser import OnStep
 OUT_OF_MEMORY = "out of memory: use a smaller picture, --dtype fp16 or bf16, --offload model, or --device cpu"
 
 
+ALLOCATING = (
+    *("allocate memory", "Insufficient memory", "bad_alloc", "not enough memory", "Failed to allocate"),
+    "start new thread",
+)
+"""What libraries say where memory ends, in errors of all kinds."""
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Also where it was put into words of ours."""
+    if error is None:
+        return False
+    is_one = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(part in str(error) for part in ALLOCATING)
+    return is_one or is_out_of_memory(error.__cause__)
+
+
 class Watch:
     """Stages follow one another: where the next one begins, the last one ends."""
 
