@@ -247,6 +247,13 @@ def test_a_journal_that_the_disk_does_not_take_stops_the_run_and_the_next_one_go
     place.check(many(50))
 
 
+def test_a_sheet_that_the_disk_does_not_take_is_said(place):
+    with small_files(2000), pytest.raises(ValueError, match=r"cannot write .*sheet.html: File too large"):
+        place.run(many(3))
+    assert place.run(many(3)) == Tally(3, 3)
+    place.check(many(3))
+
+
 def test_a_folder_that_cannot_be_locked_is_said(place):
     (place.out / ".diffedit" / "lock").mkdir(parents=True)
     with pytest.raises(ValueError, match=r"cannot write into .*: Is a directory"):

@@ -98,13 +98,16 @@ def run(plan: Plan, runner: Runner, on_start: Callable[[Tally], None], on_line: 
         try:
             with Landing(plan.out, own, journal, landed) as landing:
                 runner(_left(plan, frozenset(journal.done), landing), landing.put)
-        except KeyboardInterrupt:
+        except BaseException as stop:
+            with suppress(ValueError):  # a full disk is said already
+                write_page(plan, survey.keys)
+            if not isinstance(stop, KeyboardInterrupt):
+                raise
             left = f"{tally.before + tally.done} of {tally.rows} pictures are done"
             raise KeyboardInterrupt(f"interrupted: {left}; the same command goes on from there") from None
         finally:
             journal.close()
-            with suppress(ValueError):  # a full disk was said already
-                write_page(plan, survey.keys)
+        write_page(plan, survey.keys)
     return tally
 
 

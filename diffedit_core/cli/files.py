@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -36,6 +36,9 @@ FORMATS: dict[str, dict[str, Any]] = {
     ".jpeg": {"quality": 95, "subsampling": 0},
 }
 """What can be written, and how. All but JPEG keep every pixel as it is."""
+
+FILLED, DENSEST = 2**24, 10_000
+"""So many pixels any file may hold. More of them only where there is a byte for so many of them."""
 
 LONGEST_SIDE = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}
 
@@ -221,7 +224,16 @@ def _one_line(path: str | Path) -> Iterator[None]:
 
 
 def _opened(path: Address) -> Image.Image:
-    with opened(path) as file, Image.open(file, formats=_formats()) as image:
+    with opened(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        return _loaded(file, size, path)
+
+
+def _loaded(file: BinaryIO, size: int, path: Address) -> Image.Image:
+    with Image.open(file, formats=_formats()) as image:
+        if image.width * image.height > max(FILLED, size * DENSEST):
+            raise ValueError(f"its {size:,} bytes hold no {image.width}x{image.height} pixels")
         if getattr(image, "is_animated", False) and image.format != "MPO":  # an MPO is a JPEG with a preview
             logger.warning("%s is animated; only its first frame is read", path)
         image.load()

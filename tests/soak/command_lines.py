@@ -316,6 +316,13 @@ RAW = re.compile(
     r"Traceback|\[Errno|Error\b.*:|codec can't|object has no|enforce fail|NoneType|not subscriptable|list index|"
     r"Warning:|unhashable|expected str|positional argument|site-packages|invalid literal|embedded null|Overflow|<class"
 )
+
+
+def _is_raw(said: str) -> bool:
+    """Behind a sentence of ours, a decoder may say in its own words what it found."""
+    return bool(RAW.search(said.split(" cannot be read: ")[0]))
+
+
 OF_LIBTIFF = re.compile(
     r"tempfile\.tif: |\w+: (Bad code|Uncompressed data|Premature|Line length|Not enough|Read error|Decoding error|"
     r"Incorrect count|Inconsistent|IO error|.*[Ss]canline|.*directory|.*tag|.*Strip)|.*\b(tag|strip|scanline|TIFF)"
@@ -324,11 +331,11 @@ OF_LIBTIFF = re.compile(
 
 
 def _of_what_is_said(line: Line, ended: Ended) -> Iterator[str]:
-    lines = [each for each in ended.err.splitlines() if not OF_LIBTIFF.match(each)]
+    lines = ended.err.splitlines()
     own = [each for each in lines if each.startswith("diffedit: ")]
-    if other := [each for each in lines if not each.startswith("diffedit: ")]:
+    if other := [each for each in lines if not each.startswith("diffedit: ") and not OF_LIBTIFF.match(each)]:
         yield f"it says {other[-1][:300]!r}"
-    if raw := [each for each in own if RAW.search(each.replace("cannot be read: ", ""))]:
+    if raw := [each for each in own if _is_raw(each)]:
         yield f"it says {raw[0][:300]!r}"
     if ended.code in (1, 2, 130) and not own and line.how.stderr == "file":
         yield f"exit code {ended.code} without a word"
@@ -397,7 +404,7 @@ def _of_the_rows(out: Path) -> Iterator[str]:
         return
     for line in found:
         said = str(line.get("error", ""))
-        if RAW.search(said.replace("cannot be read: ", "")):
+        if _is_raw(said):
             yield f"of row {line.get('row')} it says {said[:300]!r}"
 
 

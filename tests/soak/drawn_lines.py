@@ -102,18 +102,18 @@ def drawn(rng: random.Random, corpus: Sequence[str]) -> Line:
 
 def _conditions(rng: random.Random) -> Conditions:
     drawn = rng.random()
-    if drawn < 0.7:
+    if drawn < 0.74:
         return Conditions()
-    if drawn < 0.82:
+    if drawn < 0.85:
         return rng.choice(
             [
                 *[Conditions(stdin="closed"), Conditions(stdout="closed"), Conditions(stdout="gone")],
                 *[Conditions(stdout="full"), Conditions(stderr="closed"), Conditions("closed", "closed", "closed")],
             ]
         )
-    if drawn < 0.87:
+    if drawn < 0.89:
         return Conditions(memory=rng.choice([16, 32, 48, 64, 96, 128, 160, 200, 250, 300]) * 2**20)
-    if drawn < 0.91:
+    if drawn < 0.92:
         return Conditions(largest=rng.choice([0, 1, 100, 1000, 2000, 5000]))
     return Conditions(by=rng.choice([signal.SIGINT, signal.SIGINT, signal.SIGKILL]), after=rng.random() ** 2 * 1.2)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import resource
 import select
 import signal
 import sys
-import tempfile
 import time
 import traceback
 import warnings
@@ -57,26 +57,37 @@ class Ended:
 
 def ran(argv: Sequence[str], folder: Path, how: Conditions, real: bool = False) -> Ended:
     """``real``: a new process of Python, and no fork."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        began, taken = time.monotonic(), _taken()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if not (pid := os.fork()):
-            try:
-                _become(argv, folder, how, (out.fileno(), err.fileno()), real)
-            finally:
-                os._exit(99)
-        hung = _waited(pid, how)
-        _, status, used = os.wait4(pid, 0)
-        said = [_read(file) for file in (out, err)]
+    (out, to_out), (err, to_err) = _pipe(), _pipe()
+    began, taken = time.monotonic(), _taken()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # until the program has begun
+    if not (pid := os.fork()):
+        try:
+            _become(argv, folder, how, (to_out, to_err), real)
+        finally:
+            os._exit(99)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    for end in (to_out, to_err):
+        os.close(end)
+    hung = _waited(pid, how)
+    _, status, used = os.wait4(pid, 0)
+    said = [_read(end) for end in (out, err)]
     beyond = max(0, used.ru_maxrss * 1024 - (0 if real else taken))
     code, seconds = os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
     return Ended(code, *said, seconds, time.monotonic() - began, beyond, hung)
 
 
-def _read(file: Any) -> str:
-    file.seek(0)
-    return file.read().decode(errors="backslashreplace")
+def _pipe() -> tuple[int, int]:
+    """That holds all that is said, so that nobody need read meanwhile."""
+    ends = os.pipe()
+    fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, 2**20)
+    return ends
+
+
+def _read(end: int) -> str:
+    with open(end, "rb") as file:
+        return file.read().decode(errors="backslashreplace")
 
 
 def _taken() -> int:
@@ -90,11 +101,10 @@ def _waited(pid: int, how: Conditions) -> bool:
     try:
         if how.by is not None and not _ends(handle, how.after):
             os.kill(pid, how.by)
-        if _ends(handle, LONGEST):
-            return False
-        os.kill(pid, signal.SIGKILL)
-        return True
+        return not _ends(handle, LONGEST)
     finally:
+        if not _ends(handle, 0):
+            os.kill(pid, signal.SIGKILL)
         os.close(handle)
 
 
@@ -110,6 +120,7 @@ def _become(argv: Sequence[str], folder: Path, how: Conditions, files: tuple[int
     if how.largest is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (how.largest, how.largest))
     if real:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         command = [sys.executable, "-m", "diffedit_core.cli", *argv]
         os.execv(sys.executable, [os.fsencode(each) for each in command])
     if how.memory is not None:
@@ -147,6 +158,11 @@ def _program(argv: Sequence[str]) -> int:
     warnings.resetwarnings()
     for unheard in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
         warnings.simplefilter("ignore", unheard)
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    except KeyboardInterrupt:
+        os.write(2, b"diffedit: interrupted\n")
+        return 130
     try:
         code = cli.main(argv)
     except SystemExit as end:

@@ -215,6 +215,7 @@ def broken() -> dict[str, bytes]:
         **{f"{width}x{height} {name}": head(width, height) for name, head in HEADERS.items() for width, height in HUGE},
         **{f"{width}x{height} {name}": head(width, height) for name, head in HEADERS.items() for width, height in NONE},
         "bomb.png": png_of(20_000, 20_000, bytes(20_000 * 2501), bits=1),
+        "thin bomb.tif": _tiff(32, 4_000_000, rows=24).ljust(1000, b"\xff"),
         "many digits.ppm": b"P6\n" + b"9" * 5000 + b" 2\n255\n" + bytes(100),
         "empty.png": b"",
         "empty.jpg": b"",
@@ -245,8 +246,10 @@ def png_of(width: int, height: int, rows: bytes, bits: int = 8) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
-def _tiff(width: int, height: int) -> bytes:
-    tags = [(256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 200), (277, 1), (278, height), (279, 100)]
+def _tiff(width: int, height: int, rows: int | None = None) -> bytes:
+    """Of which the first strip holds so many rows."""
+    tags = [(256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 200), (277, 1), (278, rows or height)]
+    tags.append((279, width * rows if rows else 100))
     listed = b"".join(struct.pack("<HHLL", tag, 4, 1, value) for tag, value in tags)
     return (b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + listed + bytes(4)).ljust(300, b"\0")
 
