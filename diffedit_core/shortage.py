@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 
 import torch
 
 OF_DEVICE = ("out of memory", "ALLOC_FAILED")
-OF_MAIN = ("can't allocate memory", "not enough memory", "Insufficient memory", "bad_alloc")
+OF_MAIN = (
+    *("allocate memory", "Failed to allocate", "not enough memory", "Insufficient memory", "bad_alloc"),
+    "start new thread",
+)
 """What RuntimeErrors say, of torch and its libraries, and OpenCV's errors."""
 
 
@@ -16,12 +20,24 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def is_out_of_device_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or _says(error, OF_DEVICE)
+    return any(isinstance(each, torch.OutOfMemoryError) or _says(each, OF_DEVICE) for each in _with_causes(error))
 
 
 def is_out_of_main_memory(error: BaseException) -> bool:
-    is_known = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-    return is_known or _says(error, OF_MAIN)
+    return any(
+        isinstance(each, MemoryError) or _is_of_system(each) or _says(each, OF_MAIN) for each in _with_causes(error)
+    )
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Also where it was put into words of ours."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _is_of_system(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 def _says(error: BaseException, phrases: tuple[str, ...]) -> bool:

@@ -6,11 +6,16 @@ import errno
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from echoing import MakeEcho
@@ -166,6 +171,18 @@ def test_processes_do_all_and_each_once(place):
     assert len({line["process"] for line in place.lines()}) > 1
 
 
+def test_no_more_processes_are_started_than_there_are_rows(place):
+    started = []
+
+    class Counted(Processes):
+        def _start(self, number: int) -> Any:
+            started.append(number)
+            return super()._start(number)
+
+    assert place.run(many(2), Counted(MakeEcho(place.log), 1000)).done == 2
+    assert started == [0, 1]
+
+
 def test_a_row_that_ends_its_process_costs_itself_alone(place):
     rows = many(20)
     for number in (3, 4, 11):
@@ -207,6 +224,51 @@ def test_a_full_disk_stops_the_run_and_the_next_one_goes_on(place, monkeypatch):
     assert place.lines() == []
     assert place.run(many(50)).done == 50
     place.check(many(50))
+
+
+@contextmanager
+def small_files(size: int) -> Iterator[None]:
+    """As on a disk that is nearly full: no file of this process can be larger."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("size", range(3300, 4500, 150))
+def test_a_journal_that_the_disk_does_not_take_stops_the_run_and_the_next_one_goes_on(place, size):
+    with small_files(size), pytest.raises(ValueError, match=r"cannot write .*results.jsonl: File too large"):
+        place.run(many(50))
+    whole = (place.out / RESULTS).read_bytes().count(b"\n")
+    assert len(place.worked()) >= whole > 5
+    assert place.run(many(50)) == Tally(50, whole, 50 - whole, 0, 50 - whole)
+    place.check(many(50))
+
+
+def test_a_sheet_that_the_disk_does_not_take_is_said(place):
+    with small_files(2000), pytest.raises(ValueError, match=r"cannot write .*sheet.html: File too large"):
+        place.run(many(3))
+    assert place.run(many(3)) == Tally(3, 3)
+    place.check(many(3))
+
+
+def test_a_folder_that_cannot_be_locked_is_said(place):
+    (place.out / ".diffedit" / "lock").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"cannot write into .*: Is a directory"):
+        place.run(many(1))
+
+
+@pytest.mark.parametrize(
+    "written", [None, [], {}, ["0/0.png"], {"picture": 5}, {"picture": "x" * 300}, {"picture": "\0"}]
+)
+def test_a_line_that_somebody_changed_is_done_again(place, written):
+    place.run(many(3))
+    first, *others = place.lines()
+    write_lines(place.out / RESULTS, [{**first, "written": written}, *others])
+    assert place.run(many(3)) == Tally(3, 2, 1, 0, 1)
+    place.check(many(3))
 
 
 def test_two_runs_at_once_in_one_folder_are_refused(place):
@@ -284,6 +346,14 @@ def test_a_journal_takes_each_row_once(tmp_path):
     again.close()
     assert again.done == {"a"}
     assert [*lines(tmp_path / "j")] == [{"key": "a", "n": 1}]
+
+
+def test_a_journal_holds_what_is_no_json_as_text(tmp_path):
+    """As an id in a Parquet table can be: a day, bytes."""
+    journal = Journal(tmp_path / "j", lambda line: True)
+    journal.add([{"key": "a", "id": date(2024, 2, 29)}, {"key": "b", "id": b"\xff"}])
+    journal.close()
+    assert [line["id"] for line in lines(tmp_path / "j")] == ["2024-02-29", "b'\\xff'"]
 
 
 def test_what_is_written_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def test_a_broken_row_costs_itself_alone(tmp_path):
         ("t.txt", "x", "is no table: its name must end in .csv"),
         ("none.csv", None, "there is no file"),
         ("t.csv", "image,source,Image\n", "two columns 'image'"),
-        ("t.csv", f"{'x' * 140_000},image\na,b\n", "first row cannot be read: field larger"),
+        ("t.csv", f"image,{'x' * 200_000}\n", "the names of the table's columns cannot be read: field larger than"),
     ],
 )
 def test_what_is_no_table_is_refused(tmp_path, name, content, why):
@@ -98,6 +99,21 @@ def test_what_is_no_table_is_refused(tmp_path, name, content, why):
         (tmp_path / name).write_text(content)
     with pytest.raises(ValueError, match=why):
         table(tmp_path / name)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "t.csv")
+    with pytest.raises(ValueError, match="cannot be read: it is no file but a pipe"):
+        table(tmp_path / "t.csv")
+
+
+def test_lists_within_lists_have_an_end(tmp_path):
+    deep, good = f'{{"id": {"[" * 800}{"]" * 800}}}', '{"image": "a.png", "edit": [["a", "b"]]}'
+    (tmp_path / "t.jsonl").write_text(f"{deep}\n{good}\n")
+    one, two = rows_of(tmp_path / "t.jsonl")
+    assert one.problem == "the row holds lists within lists, more than 20 deep"
+    assert not two.problem
+    assert len({job.key for job in jobs_of(tmp_path / "t.jsonl")}) == 2
 
 
 def test_a_folder_holds_its_pictures_in_order_and_not_the_results(tmp_path):

@@ -628,6 +628,16 @@ BAD = {
     "is 8x8 but the picture a.png is 24x16": ["edit", "a.png", *TEXTS, "--mask", "other.png"],
     "its name must end in .png": ["edit", "a.png", *TEXTS, "-o", "o.gif"],
     "there is no folder": ["edit", "a.png", *TEXTS, "-o", "none/o.png"],
+    "cannot write away.png: there is no folder": ["edit", "a.png", *TEXTS, "-o", "away.png"],
+    "cannot write loop.png: Too many levels of symbolic links": ["edit", "a.png", *TEXTS, "-o", "loop.png"],
+    "x.png: File name too long": ["edit", "a.png", *TEXTS, "-o", "x" * 300 + ".png"],
+    "cannot write pipe.png: it is no file but a pipe": ["mask", "a.png", *TEXTS, "-o", "pipe.png"],
+    "pipe.png cannot be read: it is no file but a pipe": ["edit", "a.png", *TEXTS, "--mask", "pipe.png"],
+    "\\udcff' is no UTF-8": ["edit", "a.png", "--source", "a", "--target", "\udcff"],
+    "m.png is another of the files to read": ["edit", "a.png", *TEXTS, "--control", "m.png", "-o", "m.png"],
+    "m.png is another of the files to read or write": ["mask", "a.png", *TEXTS, "--control", "m.png", "-o", "m.png"],
+    "--device meta cannot be used here": ["mask", "a.png", *TEXTS, "--device", "meta"],
+    "--device hpu cannot be used here: this PyTorch has no such": ["mask", "a.png", *TEXTS, "--device", "hpu"],
     "another of the files": ["edit", "a.png", *TEXTS, "-o", "a.png"],
     "different one for the panels": ["edit", "a.png", *TEXTS, "-o", "o.png", "--panels", "./o.png"],
     "has no model_index.json": ["edit", "a.png", *TEXTS, "--model", "."],
@@ -691,6 +701,9 @@ def test_bad_input_is_refused_in_one_line_and_leaves_nothing(model, tmp_path, ca
     half_mask(Path("m.png"), 16, 24)
     half_mask(Path("other.png"), 8, 8)
     Path("notes.txt").write_text("not a picture")
+    os.mkfifo("pipe.png")
+    Path("loop.png").symlink_to("loop.png")
+    Path("away.png").symlink_to("none/away.png")
     shutil.copytree(model, "broken")
     Path("broken/unet/diffusion_pytorch_model.safetensors").write_bytes(b"torn")
     before = sorted(Path().iterdir())

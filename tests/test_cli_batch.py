@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -175,6 +177,8 @@ def test_a_column_that_is_none_is_said_before_anything_is_done(pictures, tmp_pat
         (["--model", "demo", "--control", "0.png"], "shows one picture; for many, give canny"),
         (["--model", "demo", "--gpus-per-job", "1"], "--gpus-per-job would change nothing"),
         (["--model", "demo", "--jobs", "0"], "0 is not a whole number from 1"),
+        (["--model", "demo", "--jobs", "5000"], "5000 is not a whole number from 1 to 1024"),
+        (["--model", "demo", "--threads", "9" * 5000], "9 is not a whole number from 1 to 1024"),
     ],
 )
 def test_what_is_wrong_for_every_row_stops_the_run(pictures, tmp_path, capsys, flags, why):
@@ -248,6 +252,42 @@ def test_every_flag_is_a_column_or_said_for_all_or_about_the_run(tmp_path):
     assert not columns & {*FOR_ALL, *RUNNING}
     shared = {"rim", "seam"}  # an edit's and a kept pair's: of a row it is one or the other
     assert {*flags_of(KeepSettings)} & {*flags_of(EditSettings)} == shared
+
+
+def test_a_parquet_table_is_worked_through(model, pictures, tmp_path):
+    """With what only such a table holds: days, bytes, lists, and whole numbers that a gap made into fractions."""
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'diffedit[parquet]'")
+    pq = pytest.importorskip("pyarrow.parquet")
+    rows = [
+        {"image": "0.png", "source": "a", "target": "b", "seed": 3.0, "id": date(2024, 2, 29), "out": "0.png"},
+        {"image": "2.png", "edit": [["a", "b"], ["c", "d", "guidance=2"]], "id": date(2024, 3, 1), "out": "2.png"},
+        {"image": "3.png", "source": "a", "target": "b", "focus": False, "out": "3.png"},
+    ]
+    path, out = pictures / "t.parquet", tmp_path / "out"
+    pq.write_table(pa.Table.from_pylist(rows, pa.schema(columns_of(pa))), path)
+    assert run("batch", path, "--out", out, "--model", model, *FEW_STEPS) == 0
+    assert [line.get("id") for line in results(out)] == ["2024-02-29", "2024-03-01", None]
+    assert [line["seed"] for line in results(out)] == [3, 0, 0]
+    lines = write_lines(pictures / "t.jsonl", [{**row, "id": None} for row in rows])
+    assert run("batch", lines, "--out", tmp_path / "same", "--model", model, *FEW_STEPS) == 0
+    for row in rows:
+        assert (out / row["out"]).read_bytes() == (tmp_path / "same" / row["out"]).read_bytes()
+    assert run("batch", path, "--out", out, "--model", model, *FEW_STEPS) == 0
+    assert len(results(out)) == 3  # and none was done again
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) // 2 - 200) + whole[-200:])
+    assert run("batch", path, "--out", tmp_path / "torn", "--model", model, *FEW_STEPS) == 2
+
+
+def columns_of(pa: Any) -> dict[str, Any]:
+    texts = dict.fromkeys(["image", "source", "target", "out"], pa.string())
+    return {
+        **texts,
+        "seed": pa.float64(),
+        "id": pa.date32(),
+        "focus": pa.bool_(),
+        "edit": pa.list_(pa.list_(pa.string())),
+    }
 
 
 def test_what_is_said_for_all_may_be_of_no_use_to_some(model, pictures, tmp_path):

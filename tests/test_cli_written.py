@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import writers as small
 from PIL import Image
+from test_batch_tables import write_lines
 from test_cli import CLOTH, FEWEST, OBJECT, PEARS, TEXTS, draw, half_mask, model, only, pixels, refused, report, run
 from test_writers import BLUE, RED
 
@@ -184,6 +185,49 @@ def test_what_cannot_be_written_is_refused_in_one_line_and_leaves_nothing(
     said = refused(capsys, "edit", picture, *argv, *([] if "--model" in argv else ["--model", model]))
     assert why in said
     assert [*Path().iterdir()] == [Path(picture.name)]
+
+
+def same_as_edit(line: dict, out: Path, told: dict, one: Path) -> bool:
+    same = ("caption", "findings", "edits", "evaluations", "seed")
+    assert {name: line.get(name) for name in same} == {name: told.get(name) for name in same}
+    return same_files(out / line["written"]["picture"], one)
+
+
+def test_a_batch_writes_what_edit_writes(model, folders, taught, picture, tmp_path, capsys):
+    """An instruction, a source that is said, and one that is not; each of them worded."""
+    writer, _ = taught
+    few = [*FEWEST, *OBJECT, "--model", model, "--caption", folders["blip"], "--vary", folders["t5"]]
+    asked = [
+        {"instruction": "make the dress blue"},
+        {"source": "a bowl", "target": "a basket", "seed": 3},
+        {"target": "pears"},
+    ]
+    rows = [{"image": "bowl.png", "out": f"{number}.png", **each} for number, each in enumerate(asked)]
+    path, out = write_lines(tmp_path / "t.jsonl", rows), tmp_path / "out"
+    assert run("batch", path, "--out", out, *few, "--writer", writer, "--json") == 0
+    assert report(capsys)["done"] == 3
+    for each, line in zip(asked, map(json.loads, (out / "results.jsonl").read_text().splitlines()), strict=True):
+        flags = [part for name, value in each.items() for part in (f"--{name}", value)]
+        flags += ["--writer", writer] if "instruction" in each else []
+        assert run("edit", picture, *few, *flags, "-o", one := tmp_path / "one.png", "--json") == 0
+        assert same_as_edit(line, out, report(capsys), one)
+
+
+def test_the_instruction_of_a_row_is_put_to_the_writer_though_nothing_else_is_written(
+    model, folders, picture, tmp_path, capsys
+):
+    """One that sees no pictures and is given no caption says so."""
+    rows = [
+        {"image": "bowl.png", "instruction": "make it blue", "out": "a.png"},
+        {"image": "bowl.png", "source": "a bowl"},
+    ]
+    rows[1] |= {"target": "a basket", "out": "b.png"}
+    path, out = write_lines(tmp_path / "t.jsonl", rows), tmp_path / "out"
+    assert run("batch", path, "--out", out, *FEWEST, *OBJECT, "--model", model, "--writer", folders["llama"]) == 3
+    one, two = map(json.loads, (out / "results.jsonl").read_text().splitlines())
+    assert "sees no pictures; give it a caption" in one["error"]
+    assert "error" not in two and "findings" not in two
+    capsys.readouterr()
 
 
 def test_a_mask_needs_no_caption_beside_its_source(model, folders, picture, capsys):

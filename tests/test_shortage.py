@@ -36,6 +36,15 @@ def test_every_library_says_it_in_its_own_way(library: str):
     assert is_out_of_main_memory(raised.value) and not is_out_of_device_memory(raised.value)
 
 
+@pytest.mark.parametrize("library", SHORT)
+def test_it_is_known_in_words_of_ours_too(library: str):
+    with pytest.raises(Exception) as raised:
+        SHORT[library]()
+    with pytest.raises(ValueError) as ours:
+        raise ValueError("demo cannot be loaded") from raised.value
+    assert is_out_of_main_memory(ours.value) and not is_out_of_device_memory(ours.value)
+
+
 def test_what_a_gpu_says():
     for error in (
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import posixpath
+import stat
 from pathlib import Path
 from typing import BinaryIO, cast
 
 Address = Path | str
 """A path, or an address with a scheme."""
+
+NO_FILE = "it is no file but a pipe, a socket or a device"
 
 
 def address(text: str, base: Address | None = None) -> Address:
@@ -24,10 +28,18 @@ def folder_of(place: Address) -> Address:
 def opened(place: Address) -> BinaryIO:
     """To be read from. What is wrong is an OSError, or a ValueError that says what to install."""
     if isinstance(place, Path) or "://" not in place:
-        return Path(place).open("rb")
+        return _opened_file(Path(place))
     try:
         from pyarrow.fs import FileSystem
     except ImportError:
         raise ValueError(f"to read {place}, install pyarrow: pip install 'diffedit[parquet]'") from None
     files, path = FileSystem.from_uri(place)
     return cast(BinaryIO, files.open_input_file(path))  # which behaves as one
+
+
+def _opened_file(path: Path) -> BinaryIO:
+    """Of a pipe or a device one may wait for the end for ever."""
+    kind = path.stat().st_mode
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # of a folder, opening it says what is wrong
+        raise OSError(errno.EINVAL, NO_FILE)
+    return path.open("rb")

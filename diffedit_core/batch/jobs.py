@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -107,7 +108,7 @@ class Places:
     def _is_inside(self, path: PurePosixPath) -> bool:
         folder = path.parent
         if folder not in self.folders:
-            self.folders[folder] = (self.out / folder).resolve() == self.out.resolve() / folder
+            self.folders[folder] = Path(os.path.realpath(self.out / folder)) == Path(os.path.realpath(self.out), folder)
         return self.folders[folder] and not (self.out / path).is_symlink()
 
 

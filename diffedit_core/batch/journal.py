@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +25,31 @@ class Journal:
                 if line["key"] not in self.done and keep(line):
                     self.done.add(line["key"])
                     file.write(_written(line))
-        self._file = path.open("a", encoding="utf-8")
+        with _writing(path):
+            self._file = path.open("a", encoding="utf-8")
 
     def add(self, more: Sequence[Line]) -> list[Line]:
         """On the disk when this returns. Those of them that are new: what came twice is written once."""
         new = list({line["key"]: line for line in more if line["key"] not in self.done}.values())
-        self._file.write("".join(map(_written, new)))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with _writing(self.path):
+            self._file.write("".join(map(_written, new)))
+            self._file.flush()
+            os.fsync(self._file.fileno())
         self.done.update(line["key"] for line in new)
         return new
 
     def close(self) -> None:
-        self._file.close()
+        """What a full disk did not take was said when it was added."""
+        with suppress(OSError):
+            self._file.close()
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as cause:
+        raise ValueError(f"cannot write {path}: {cause.strerror or cause}") from cause
 
 
 def lines(path: Path) -> Iterator[Line]:
@@ -54,4 +67,4 @@ def lines(path: Path) -> Iterator[Line]:
 
 
 def _written(line: Line) -> str:
-    return json.dumps(line) + "\n"
+    return json.dumps(line, default=str) + "\n"

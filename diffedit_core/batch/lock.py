@@ -22,7 +22,11 @@ else:
 
 @contextmanager
 def locked(path: Path, folder: Path) -> Iterator[None]:
-    with path.open("a") as file:
+    try:
+        file = path.open("a")
+    except OSError as cause:
+        raise ValueError(f"cannot write into {folder}: {cause.strerror}") from None
+    with file:
         try:
             _lock(file.fileno())
         except (BlockingIOError, PermissionError):

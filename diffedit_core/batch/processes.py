@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from collections import deque
@@ -39,7 +40,8 @@ class Processes:
 
     def __call__(self, jobs: Iterable[Job], deliver: Deliver) -> None:
         todo, suspects, ended = iter(jobs), deque[Job](), 0
-        hands = [self._start(number) for number in range(self.count)]
+        first = [*itertools.islice(todo, self.count)]  # there need be no more processes than jobs
+        todo, hands = itertools.chain(first, todo), [self._start(number) for number in range(len(first))]
         try:
             while True:
                 for hand in hands:

@@ -61,18 +61,31 @@ class Survey:
 
     def still_holds(self, line: Line, out: Path) -> bool:
         """Whether a line of an earlier run is still good: of this table, or of another one whose files are let be."""
-        written = [*line.get("written", {}).values()]
-        if "error" in line or not all((out / name).is_file() for name in written):
+        written = _files_of(line)
+        if "error" in line or not written or not all(_is_there(out / name) for name in written):
             return False
         return line["key"] in self.keys or not any(name.casefold() in self.names for name in written)
+
+
+def _files_of(line: Line) -> list[str]:
+    """None of a line that somebody has changed by hand."""
+    written = line.get("written")
+    names = [*written.values()] if isinstance(written, dict) and "picture" in written else []
+    return names if all(isinstance(name, str) for name in names) else []
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # no name at all
+        return False
 
 
 def run(plan: Plan, runner: Runner, on_start: Callable[[Tally], None], on_line: Callable[[Line], None]) -> Tally:
     """Rows that are done are not done again; rows that failed are."""
     own = _prepared(plan.out)
     with locked(own / "lock", plan.out):
-        for draft in own.glob(".diffedit-*"):  # of a run that was killed
-            draft.unlink()
+        _clear(own)
         survey = Survey.of(plan)
         journal = Journal(plan.out / RESULTS, lambda line: survey.still_holds(line, plan.out), own)
         tally = Tally(survey.rows, len(journal.done & survey.keys))
@@ -85,13 +98,16 @@ def run(plan: Plan, runner: Runner, on_start: Callable[[Tally], None], on_line: 
         try:
             with Landing(plan.out, own, journal, landed) as landing:
                 runner(_left(plan, frozenset(journal.done), landing), landing.put)
-        except KeyboardInterrupt:
+        except BaseException as stop:
+            with suppress(ValueError):  # a full disk is said already
+                write_page(plan, survey.keys)
+            if not isinstance(stop, KeyboardInterrupt):
+                raise
             left = f"{tally.before + tally.done} of {tally.rows} pictures are done"
             raise KeyboardInterrupt(f"interrupted: {left}; the same command goes on from there") from None
         finally:
             journal.close()
-            with suppress(ValueError):  # a full disk was said already
-                write_page(plan, survey.keys)
+        write_page(plan, survey.keys)
     return tally
 
 
@@ -116,6 +132,15 @@ def _left(plan: Plan, done: frozenset[str], landing: Landing) -> Iterator[Job]:
             landing.put(failure(job, job.problem))
         else:
             yield job
+
+
+def _clear(own: Path) -> None:
+    """Of the drafts of a run that was killed."""
+    try:
+        for draft in own.glob(".diffedit-*"):
+            draft.unlink()
+    except OSError as cause:
+        raise ValueError(f"cannot write into {own}: {cause.strerror}") from None
 
 
 def _prepared(out: Path) -> Path:

@@ -17,6 +17,9 @@ from .addresses import Address, folder_of, opened
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
 """What is taken from a folder."""
 
+DEEPEST = 20
+"""Lists within lists, of a value."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -65,7 +68,7 @@ def _csv(file: BinaryIO) -> Read:
     try:
         columns = [_name(each) for each in next(lines, [])]
     except csv.Error as cause:
-        raise ValueError(f"the table's first row cannot be read: {cause}") from None
+        raise ValueError(f"the names of the table's columns cannot be read: {cause}") from None
     if twice := [name for name, count in Counter(columns).items() if count > 1]:
         raise ValueError(f"the table has two columns {twice[0]!r}; leave one of them out")
 
@@ -135,10 +138,10 @@ READERS: dict[str, Callable[[BinaryIO], Read]] = {
 
 def _of_folder(folder: Path, without: Path | None) -> Iterator[Row]:
     """In the order of their names. The result is named after the picture."""
-    number, left_out = 0, without and without.resolve()
+    number, left_out = 0, without and os.path.realpath(without)
     for at, folders, files in os.walk(folder):
         folders[:] = sorted(
-            each for each in folders if not each.startswith(".") and Path(at, each).resolve() != left_out
+            each for each in folders if not each.startswith(".") and os.path.realpath(Path(at, each)) != left_out
         )
         names = sorted(each for each in files if not each.startswith(".") and PurePath(each).suffix.lower() in PICTURES)
         stems = Counter(PurePath(each).stem.casefold() for each in names)
@@ -150,11 +153,18 @@ def _of_folder(folder: Path, without: Path | None) -> Iterator[Row]:
 
 
 def _checked(row: Row) -> Row:
+    if not _is_flat(row.values, DEEPEST):
+        return Row(row.number, {}, f"the row holds lists within lists, more than {DEEPEST} deep")
     try:
         json.dumps(row.values, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError:
         return Row(row.number, {}, "the row is not UTF-8; save the table as UTF-8")
     return row
+
+
+def _is_flat(value: Any, levels: int) -> bool:
+    within = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels >= 0 and all(_is_flat(each, levels - 1) for each in within)
 
 
 def _name(column: str) -> str:

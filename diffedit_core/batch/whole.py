@@ -15,7 +15,7 @@ def written_whole(path: str | Path, drafts: Path | None = None) -> Iterator[Path
 
     If that fails, it is removed.
     """
-    target = Path(path).resolve()  # a link stays a link
+    target = Path(os.path.realpath(path))  # a link stays a link
     draft = (drafts or target.parent) / f".diffedit-{secrets.token_hex(8)}{target.suffix}"
     try:
         yield draft

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
+import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,40 +30,39 @@ from .edit_flags import (
 from .flags import add_flags
 from .keep import run_keep
 from .reporting import what_is_full
+from .streams import opened_streams, put, warnings_on_stderr
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 when done, 3 when some rows of a batch failed, 2 on bad input, 1 without memory, 130 when interrupted."""
+    opened_streams()
     try:
         args = _parser().parse_args(argv)
-        with _warnings_on_stderr():
+        with warnings_on_stderr():
             report = args.run(args)
-        print(json.dumps(report) if args.json else _in_words(report))
+        put(f"{json.dumps(report) if args.json else _in_words(report)}\n")
         return 3 if report.get("failed") else 0
     except KeyboardInterrupt as interruption:
         return _say(str(interruption) or "interrupted", 130)
-    except ValueError as error:
-        return _say(" ".join(str(error).split()), 2)
     except Exception as error:
         if full := what_is_full(error):
             return _say(full, 1)
-        raise
+        if not isinstance(error, (ValueError, OSError)):
+            raise
+        return _say(_in_a_line(error), 2)
+
+
+def _in_a_line(error: ValueError | OSError) -> str:
+    said = str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        said = f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return " ".join(said.split())
 
 
 def _say(line: str, code: int) -> int:
-    print(f"diffedit: {line}", file=sys.stderr)
+    with suppress(OSError):
+        print(f"diffedit: {line}", file=sys.stderr)
     return code
-
-
-@contextmanager
-def _warnings_on_stderr() -> Iterator[None]:
-    logger, handler = logging.getLogger("diffedit_core"), logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("diffedit: %(message)s"))
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
 
 
 def _in_words(report: Mapping[str, Any]) -> str:
@@ -87,6 +86,10 @@ def _in_words(report: Mapping[str, Any]) -> str:
 class _Parser(ArgumentParser):
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Help, and the version."""
+        put(message)
 
     def error(self, message: str) -> NoReturn:
         hint = "; name it first, before the flags" if message.endswith("IMAGE") else ""  # --edit takes what follows it

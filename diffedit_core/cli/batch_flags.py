@@ -26,7 +26,11 @@ RUNNING = ("table", "out", "jobs", "threads", "ray", "gpus_per_job", "json", "ru
 """What says where and how, and not what is made."""
 
 
+MOST = 1024
+"""Processes, and threads of each: more than this is a slip of the finger."""
+
+
 def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise ArgumentTypeError(f"{text} is not a whole number from 1 up")
+    if not text.isdecimal() or not 1 <= float(text) <= MOST:
+        raise ArgumentTypeError(f"{text:.20} is not a whole number from 1 to {MOST}")
     return int(text)

@@ -20,7 +20,7 @@ from .edits import draw, read_edit
 from .files import Opened, beside, open_picture, planned, save, write
 from .findings import Findings, facts_of
 from .flags import from_flags
-from .models import check_named, host_of, where
+from .models import check_named, control_of, host_of, where
 from .presets import preset_of
 from .reporting import Watch, costs
 from .unused import check_mask
@@ -35,7 +35,7 @@ def run_edit(args: Namespace) -> dict[str, Any]:
         "heatmap": args.save_heatmap,
         "panels": args.panels,
     }
-    paths = planned(wanted, [args.image, *masks_of(args)], asked.opened.size)
+    paths = planned(wanted, [args.image, *masks_of(args), *control_of(args)], asked.opened.size)
     with Watch().running() as watch:
         written = _written(args, asked.opened, asked.edits, asked.inverts, watch)
         host = _host(args, asked.opened, watch)
@@ -56,7 +56,7 @@ def run_mask(args: Namespace) -> dict[str, Any]:
         "heatmap": args.save_heatmap or beside(args.image, "heatmap"),
         "panels": args.panels,
     }
-    paths = planned(wanted, [args.image], opened.size)
+    paths = planned(wanted, [args.image, *control_of(args)], opened.size)
     with Watch().running() as watch:
         written = _written(args, opened, [asked], False, watch)
         (asked,) = written.edits

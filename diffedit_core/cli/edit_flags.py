@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 
 from ..keeping import KeepSettings
@@ -18,6 +18,7 @@ def add_edit_flags(parser: ArgumentParser) -> None:
         "--edit",
         action="append",
         nargs="+",
+        type=text_or_file,
         metavar=("SOURCE TARGET", "NAME=VALUE"),
         help="one of several edits, all done at once; its own " + ", ".join(OWN) + " may follow",
     )
@@ -41,7 +42,7 @@ def add_picture_flags(parser: ArgumentParser) -> None:
     _text(parser, "--source", "what the picture shows; give several wordings to average them")
     _text(parser, "--target", "what it should show; give several wordings to average them")
     _text(parser, "--negative", "what guidance leads away from [nothing]")
-    parser.add_argument("--keep", metavar="TEXT", help="names what the edit must not touch [nothing]")
+    parser.add_argument("--keep", type=text, metavar="TEXT", help="names what the edit must not touch [nothing]")
     _writers(parser)
     presets = "; ".join(f"{name}: {preset.meaning}" for name, preset in PRESETS.items())
     parser.add_argument("--preset", choices=PRESETS, help=f"{presets} [{BALANCED}]")
@@ -85,8 +86,22 @@ def _writers(parser: ArgumentParser) -> None:
             "makes both texts of the --instruction: one that chats and sees the picture, or its --caption",
         ),
     ):
-        parser.add_argument(flag, metavar=metavar, help=about)
+        parser.add_argument(flag, type=text, metavar=metavar, help=about)
 
 
 def _text(parser: ArgumentParser, flag: str, about: str) -> None:
-    parser.add_argument(flag, action="append", metavar="TEXT", help=about)
+    parser.add_argument(flag, action="append", type=text, metavar="TEXT", help=about)
+
+
+def text(given: str) -> str:
+    """What a model can be told."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        raise ArgumentTypeError(f"{given!a:.80} is no UTF-8; write it as UTF-8") from None
+    return given
+
+
+def text_or_file(given: str) -> str:
+    """The name of a file may be any bytes."""
+    return given if given.startswith("mask=") else text(given)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import io
 import logging
+import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from ..batch.addresses import Address, opened
+from ..batch.addresses import NO_FILE, Address, opened
 from ..batch.whole import written_whole
 from ..masks import fit
 from ..pictures import Margin, as_rgba, from_bytes, from_pil, is_deep, to_pil
 from ..sheets import heat
+from ..shortage import is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +36,9 @@ FORMATS: dict[str, dict[str, Any]] = {
     ".jpeg": {"quality": 95, "subsampling": 0},
 }
 """What can be written, and how. All but JPEG keep every pixel as it is."""
+
+FILLED, DENSEST = 2**24, 10_000
+"""So many pixels any file may hold. More of them only where there is a byte for so many of them."""
 
 LONGEST_SIDE = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}
 
@@ -143,15 +149,38 @@ def check_writable(path: str | Path, size: tuple[int, int] | None = None, others
         raise ValueError(f"cannot write {path}: its name must end in {', '.join((*FORMATS, *others))}")
     if size:
         check_size(path, size)
-    if path.is_dir():
-        raise ValueError(f"cannot write {path}: it is a folder")
-    if not path.parent.is_dir():
-        raise ValueError(f"cannot write {path}: there is no folder {path.parent}")
+    folder = Path(os.path.realpath(path)).parent  # where a link leads
+    if not _is_folder(folder):
+        raise ValueError(f"cannot write {path}: there is no folder {folder if path.is_symlink() else path.parent}")
+    if why := _hindrance(path):
+        raise ValueError(f"cannot write {path}: {why}")
     try:
-        with tempfile.TemporaryFile(dir=path.parent):
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as cause:
         raise ValueError(f"cannot write into {path.parent}: {cause.strerror}") from None
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, or one behind a door that is shut
+        return False
+
+
+def _hindrance(path: Path) -> str:
+    """Why what is there already cannot be replaced."""
+    try:
+        kind = path.stat().st_mode
+    except FileNotFoundError:
+        return ""
+    except OSError as cause:  # a name that is too long, or a link to itself
+        return str(cause.strerror)
+    if stat.S_ISDIR(kind):
+        return "it is a folder"
+    if not stat.S_ISREG(kind):
+        return NO_FILE
+    return "" if os.access(path, os.W_OK) else "it is read-only"
 
 
 def check_size(path: str | Path, size: tuple[int, int]) -> None:
@@ -163,12 +192,12 @@ def check_size(path: str | Path, size: tuple[int, int]) -> None:
 def planned(paths: Mapping[str, Path | None], inputs: Iterable[Path | None], size: tuple[int, int]) -> dict[str, Path]:
     """The wanted paths, by what goes there. One that cannot or should not be written is an error."""
     wanted = {name: path for name, path in paths.items() if path}
-    taken = {path.resolve() for path in inputs if path}
+    taken = {os.path.realpath(path) for path in inputs if path}
     for name, path in wanted.items():
         check_writable(path, size, others=(".npy",) if name == "heatmap" else ())
-        if path.resolve() in taken:
+        if (real := os.path.realpath(path)) in taken:
             raise ValueError(f"{path} is another of the files to read or write; name a different one for the {name}")
-        taken.add(path.resolve())
+        taken.add(real)
     return wanted
 
 
@@ -188,14 +217,47 @@ def _one_line(path: str | Path) -> Iterator[None]:
         raise ValueError(f"{path} is not a picture that can be read") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as broken:
         raise ValueError(f"{path} cannot be read: {getattr(broken, 'strerror', None) or broken}") from None
+    except Exception as broken:  # of a damaged file, a decoder may raise anything
+        if is_out_of_memory(broken):
+            raise
+        raise ValueError(f"{path} cannot be read: it is damaged ({broken})") from None
 
 
 def _opened(path: Address) -> Image.Image:
-    with opened(path) as file, Image.open(file) as image:
+    with opened(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        return _loaded(file, size, path)
+
+
+def _loaded(file: BinaryIO, size: int, path: Address) -> Image.Image:
+    with Image.open(file, formats=_formats()) as image:
+        if image.width * image.height > max(FILLED, size * DENSEST):
+            raise ValueError(f"its {size:,} bytes hold no {image.width}x{image.height} pixels")
         if getattr(image, "is_animated", False) and image.format != "MPO":  # an MPO is a JPEG with a preview
             logger.warning("%s is animated; only its first frame is read", path)
         image.load()
-        return ImageOps.exif_transpose(image)
+        return _upright(image, path)
+
+
+def _formats() -> list[str]:
+    """All but programs, which another program would have to run."""
+    Image.init()
+    return [each for each in Image.ID if each != "EPS"]
+
+
+def _upright(image: Image.Image, path: Address) -> Image.Image:
+    """And without its EXIF, of which nothing else is needed."""
+    try:
+        image = ImageOps.exif_transpose(image)
+    except MemoryError:
+        raise
+    except Exception:
+        logger.warning("the EXIF of %s is damaged, so the picture is taken as it lies in its file", path)
+        image = image.copy()
+    for name in ("exif", "Raw profile type exif"):
+        image.info.pop(name, None)
+    return image
 
 
 def _is_transparent(image: Image.Image) -> bool:

@@ -34,8 +34,12 @@ def where(args: Namespace) -> tuple[torch.device, torch.dtype]:
     name = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.zeros(1, device=name).device
-    except (RuntimeError, AssertionError, NotImplementedError) as cause:
-        raise ValueError(f"--device {name} cannot be used here: {str(cause).splitlines()[0]}") from None
+    except (RuntimeError, AssertionError, ImportError) as cause:
+        inner = isinstance(cause, (NotImplementedError, ImportError)) or "INTERNAL" in str(cause)
+        why = "this PyTorch has no such device" if inner else str(cause).splitlines()[0]
+        raise ValueError(f"--device {name} cannot be used here: {why}") from None
+    if device.type == "meta":
+        raise ValueError("--device meta cannot be used here: it holds no numbers")
     return device, DTYPES[args.dtype or ("fp16" if device.type == "cuda" else "float32")]
 
 
@@ -66,12 +70,20 @@ def host_of(args: Namespace, opened: Opened | None = None) -> DiffusersHost:
     )
 
 
+def control_of(args: Namespace) -> list[Path]:
+    """The file that the control is read from."""
+    name: str | None = args.control
+    if name is None or (name in CONTROLS and not Path(name).exists()):
+        return []
+    return [Path(name)]
+
+
 def _control(args: Namespace, opened: Opened | None) -> str | Tensor | None:
-    if args.control is None or (args.control in CONTROLS and not Path(args.control).exists()):
+    if not (files := control_of(args)):
         return args.control
     if opened is None:
         raise ValueError(f"--control {args.control} shows one picture; for many, give {', '.join(CONTROLS)}")
-    shown = open_picture(args.control)
+    shown = open_picture(files[0])
     if shown.size != opened.size:
         (height, width), (own_height, own_width) = opened.size, shown.size
         raise ValueError(

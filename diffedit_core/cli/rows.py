@@ -56,7 +56,8 @@ class Rows:
         self._check(values)
         args = Namespace(**vars(self.common))
         own = {name for name in self.flags if name in values}
-        args.for_all = frozenset(given_flags(args, [name for name in (*self.flags, "save-heatmap") if name not in own]))
+        of_all = [*self.flags, *(name.replace("_", "-") for name in FOR_ALL)]
+        args.for_all = frozenset(given_flags(args, [name for name in of_all if name not in own]))
         given = {
             name: value for name, value in values.items() if name not in (*FILES, *CARRIED) and not _is_open(value)
         }
@@ -73,7 +74,7 @@ class Rows:
         if unknown := [name for name in values if name not in (*FILES, *CARRIED, *self.flags)]:
             raise ValueError(unknown_columns(unknown))
         for name in FILES:
-            if not isinstance(values.get(name, ""), str):
+            if not isinstance(value := values.get(name, ""), str) or "\0" in value:
                 raise ValueError(f"{name} is {_shown(values[name])}; it must be the name of a file")
         if not values.get("image", "").strip():
             raise ValueError("image is missing; name a picture")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from .keep import KeptPair, Pair, read_pair
 from .models import host_of, where
 from .reporting import Watch, costs, what_is_full
 from .rows import Rows, rows_of
+from .streams import heed_warnings
 from .written import needs_a_writer, write_texts
 
 THUMBNAIL = 256
@@ -42,6 +44,7 @@ class Maker:
     threads: int | None
 
     def __call__(self, number: int) -> FileWorker:
+        heed_warnings()
         if self.threads:
             torch.set_num_threads(self.threads)
         common = Namespace(**vars(self.common))
@@ -66,14 +69,14 @@ class Done:
 
 class FileWorker:
     def __init__(self, common: Namespace, rows: Rows, out: Path) -> None:
-        self.common, self.rows, self.out = common, rows, out.resolve()
+        self.common, self.rows, self.out = common, rows, os.path.realpath(out)
         self.staff: Staff | None = None
         self._host: DiffusersHost | None = None
 
     def read(self, job: Job) -> Ready:
         args = self.rows.args(job.values)
         for place in (args.image, args.edited, args.mask):
-            if isinstance(place, Path) and place.resolve().is_relative_to(self.out):
+            if isinstance(place, Path) and Path(os.path.realpath(place)).is_relative_to(self.out):
                 raise ValueError(f"{place} is in the output folder; take pictures from elsewhere")
         asked = read_pair(args) if args.edited else read_edit(args)
         check_size(job.files["picture"], asked.opened.size)
@@ -88,7 +91,7 @@ class FileWorker:
             host = self.host()
             watch.count = lambda: host.evaluations
             facts: dict[str, Any] = {}
-            if self.staff:
+            if self.staff and needs_a_writer(asked.args):
                 watch.begin("texts")
                 written = write_texts(asked.args, asked.edits, asked.opened.picture, asked.inverts, self.staff)
                 asked, facts = replace(asked, edits=written.edits, caption=written.caption), written.facts
@@ -117,7 +120,7 @@ class FileWorker:
         if self._host is None:
             try:
                 self._host = host_of(self.common)
-                if needs_a_writer(self.common):
+                if needs_a_writer(self.common) or self.common.writer is not None:  # a row may have the instruction
                     self.staff = Staff(self.common)
             except Exception as error:
                 raise HopelessError(self.explain(error)) from error
