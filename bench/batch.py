@@ -30,6 +30,8 @@ from bench.many import ONE_THREAD, Batch
 
 RESULTS = Path(__file__).parent / "results"
 KILLS = 20
+SHORT = ("--steps", 1, "--mask-draws", 1, "--mask-kind", "object")
+"""Of the part on memory: what one edit leaves behind, another does, however many steps it takes."""
 
 
 def overhead(folder: Path, options: argparse.Namespace) -> str:
@@ -144,7 +146,7 @@ def bad(folder: Path, options: argparse.Namespace) -> str:
 def memory(folder: Path, options: argparse.Namespace) -> str:
     """Resident MiB of the program, at its start and at its end: medians of a tenth of the run each."""
     batch, sizes = Batch(folder, options.pictures, side=64), []
-    process = batch.start()
+    process = batch.start(*SHORT)
     while process.poll() is None:
         with contextlib.suppress(OSError, ValueError, IndexError):
             if (batch.out / "results.jsonl").stat().st_size:

@@ -58,9 +58,9 @@ class Batch:
             raise RuntimeError(done.stderr)
         return {**json.loads(done.stdout), "wall": time.perf_counter() - began}
 
-    def start(self) -> subprocess.Popen:
+    def start(self, *flags: object) -> subprocess.Popen:
         nothing = subprocess.DEVNULL
-        return subprocess.Popen(self.command(), env=ONE_THREAD, stdout=nothing, stderr=nothing)
+        return subprocess.Popen(self.command(*flags), env=ONE_THREAD, stdout=nothing, stderr=nothing)
 
     def lines(self) -> list[dict[str, Any]]:
         return [dict(line) for line in lines(self.out / "results.jsonl")]
