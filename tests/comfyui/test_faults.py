@@ -10,12 +10,12 @@ from soak.scenes import SCENE, Scene
 
 
 def test_the_button_is_heard_and_the_next_prompt_is_right(bare_server: Server) -> None:
-    outcome = faults.run_interrupts(bare_server, 4, seed=0)
+    outcome = faults.run_interrupts(bare_server, 2, seed=0)
     assert outcome.findings == []
 
 
 def test_without_memory_a_node_says_what_to_do_and_the_next_prompt_is_right(bare_server: Server) -> None:
-    outcome = faults.run_memory(bare_server, 4, seed=1)
+    outcome = faults.run_memory(bare_server, 2, seed=1)
     assert outcome.findings == []
 
 

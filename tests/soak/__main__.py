@@ -1,0 +1,111 @@
+"""Everything in great number: ``make soak``, or ``PYTHONPATH=tests python -m soak [PART ...] [--share X] [--seed N]``.
+
+Writes bench/results/reliability.md. What was run before and is not run now keeps its lines there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS / "comfyui"))
+
+from installations import Installation, installations  # noqa: E402
+from server import Server  # noqa: E402
+
+from soak import calls, command_lines, faults, limits, long_life, prompts, setups  # noqa: E402
+from soak.outcome import Outcome  # noqa: E402
+
+RESULTS = TESTS.parent / "bench" / "results"
+HEAD = """# Nothing breaks
+
+`make soak`. A finding is a hang, an error without a sentence of ours, a changed input, a pixel changed outside the
+mask, NaN in a result, a file that was not asked for, or a server that does not do the next prompt right.
+
+| | asked | seen |
+| --- | --- | --- |
+"""
+
+Part = Callable[[int, int], Outcome]
+"""Of how often, and of a seed."""
+
+InServer = Callable[[Server, int, int], Outcome]
+
+ALONE: dict[str, tuple[int, Part]] = {
+    "calls": (10_000, calls.run),
+    "lines": (2_000, command_lines.run),
+}
+IN_SERVER: dict[str, tuple[int, InServer]] = {
+    "graphs": (2_000, prompts.run),
+    "long life": (1_000, long_life.run),
+    "interrupts": (200, faults.run_interrupts),
+    "memory": (200, faults.run_memory),
+    "limits": (1, lambda server, count, seed: limits.run(server)),
+}
+SETUPS = "setups"
+PARTS = (*ALONE, *IN_SERVER, SETUPS)
+
+
+def outcomes(part: str, share: float, seed: int) -> Iterator[tuple[str, Outcome]]:
+    """Of a part, in each ComfyUI where it needs one."""
+    if part in ALONE:
+        count, run = ALONE[part]
+        yield part, run(max(1, round(share * count)), seed)
+        return
+    for each in installations():
+        with tempfile.TemporaryDirectory() as folder:
+            yield f"{part} in ComfyUI {each.version}", in_comfyui(part, each, Path(folder), share, seed)
+
+
+def in_comfyui(part: str, installation: Installation, folder: Path, share: float, seed: int) -> Outcome:
+    """Without checkpoints: the bundled model is enough."""
+    (models := folder / "models").mkdir()
+    if part == SETUPS:
+        return setups.run(installation, folder, models)
+    count, run = IN_SERVER[part]
+    with setups.running(Server(installation, folder / "comfyui", models)) as server:
+        return run(server, max(1, round(share * count)), seed)
+
+
+def reported(known: dict[str, dict]) -> str:
+    """The table, and under it what each part has to say."""
+    all_of = {name: Outcome(**each) for name, each in known.items()}
+    said = HEAD + "".join(f"{each.line}\n" for each in all_of.values())
+    for name, each in all_of.items():
+        if details := [*each.rows, *(f"- {finding}" for finding in each.findings)]:
+            said += "\n".join(["", f"## {name[:1].upper()}{name[1:]}", "", *details, ""])
+    return said
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    about = {"description": __doc__, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    parser = argparse.ArgumentParser(prog="python -m soak", **about)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--share", type=float, default=1.0, help="of the calls, prompts and faults of a whole soak [1]")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    if unknown := {*options.parts} - {*PARTS}:
+        parser.error(f"there is no part {min(unknown)}; the parts are {', '.join(PARTS)}")
+    kept = RESULTS / "reliability.json"
+    known = json.loads(kept.read_text()) if kept.exists() else {}
+    found = 0
+    for part in options.parts or PARTS:
+        began = time.monotonic()
+        for name, outcome in outcomes(part, options.share, options.seed):
+            known[name] = asdict(outcome)
+            found += len(outcome.findings)
+            print(f"{name} ({time.monotonic() - began:.0f} s): {outcome.line}", *outcome.findings, sep="\n", flush=True)
+            kept.write_text(json.dumps(known, indent=1) + "\n")
+            (RESULTS / "reliability.md").write_text(reported(known))
+    return min(found, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
