@@ -51,7 +51,7 @@ def edit(
     original, edits = _opened(picture), [edits] if isinstance(edits, Edit) else list(edits)
     how = how or (EditSettings() if len(edits) == 1 else SEVERAL)
     _check(edits, original)
-    edits = [asked if asked.mask is None else replace(asked, mask=asked.mask.float()) for asked in edits]
+    edits = [_for_each(asked, len(original)) for asked in edits]
     done = _edited(Run.of(host, edits, inversion, seed, progress), original, how)
     _warn(done.masks, done.looks)
     return done
@@ -178,6 +178,14 @@ def _check(edits: Sequence[Edit], original: Tensor) -> None:
         check_finite(mask, "the mask contains")
         if mask.min() < 0 or mask.max() > 1:
             raise ValueError(f"the mask goes from {mask.min():g} to {mask.max():g}; give one from 0 to 1")
+
+
+def _for_each(asked: Edit, count: int) -> Edit:
+    """With a mask for each picture, where one is given for all."""
+    if asked.mask is None:
+        return asked
+    mask = asked.mask.float()
+    return replace(asked, mask=mask.expand(count, -1, -1) if len(mask) == 1 else mask)
 
 
 def _warn(masks: Sequence[Tensor], looks: Sequence[Look | None]) -> None:

@@ -73,13 +73,13 @@ def _auto(v: Tensor, factor: float) -> Tensor:
 
 
 def _top(v: Tensor, share: float) -> Tensor:
-    mask = torch.zeros_like(v, dtype=torch.bool)
-    mask.view(-1)[v.flatten().topk(round(share * v.numel())).indices] = True
-    return mask
+    mask = torch.zeros(v.numel(), dtype=torch.bool, device=v.device)
+    mask[v.flatten().topk(round(share * v.numel())).indices] = True
+    return mask.view(v.shape)
 
 
 def _fast(v: Tensor, deviations: float) -> Tensor:
-    above = _zscore(v, deviations).float().view(-1, 1, *v.shape[-2:])
+    above = _zscore(v, deviations).float().reshape(-1, 1, *v.shape[-2:])
     return (F.max_pool2d(above, 3, stride=1, padding=1) > 0).view_as(v)  # the blog's 3x3 blur > 0
 
 

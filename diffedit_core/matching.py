@@ -68,7 +68,7 @@ class Colouring:
 
     def rows(self, picture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         if not self.terms:
-            return picture
+            return np.clip(picture, 0, 1)  # where it was laid on something, it may be a little beyond
         added = (term(picture, x, y) * share for (term, _), share in zip(self.terms, self.shares, strict=True))
         return np.clip(sum(added, picture), 0, 1, dtype=np.float32)
 

@@ -251,3 +251,9 @@ def test_models_that_it_cannot_run_are_refused_by_name(pipe):
     by_instructions.unet = UNet2DConditionModel.from_config(pipe.unet.config, in_channels=8)
     with pytest.raises(ValueError, match="takes 8 channels and the latent has 4: neither a text-to-image model nor"):
         DiffusersHost(by_instructions)
+
+
+def test_half_a_letter_in_a_text_is_read_as_a_question_mark(host):
+    assert torch.equal(host.embed("a cat \ud83d"), host.embed("a cat ?"))
+    with pytest.raises(ValueError, match="a text has no wordings"):
+        host.embed([])

@@ -479,3 +479,8 @@ def test_a_picture_and_a_mask_of_any_type_give_float32(host, picture, dtype, are
     same = edit(host, half.float(), Edit(*TEXTS, mask=some_mask()), how=how)
     assert done.mask.dtype == done.picture.dtype == torch.float32
     assert torch.equal(done.mask, same.mask) and torch.equal(done.picture, same.picture)
+
+
+def test_one_mask_for_several_pictures_is_told_for_each(host, picture):
+    done = edit(host, torch.cat([picture, picture.flip(1)]), Edit(*TEXTS, mask=some_mask()), how=FEW)
+    assert done.mask.shape == done.masks[0].shape == (2, 50, 70) and done.picture.shape == (2, 50, 70, 3)

@@ -9,7 +9,7 @@ import torch
 from diffedit_core import KeepSettings, keep_rest
 from diffedit_core.clips import steadied
 from diffedit_core.masks import iou
-from diffedit_core.matching import match_colours
+from diffedit_core.matching import MATCHES, match_colours
 from diffedit_core.pairing import steadied_bends
 from diffedit_core.pictures import from_bytes
 from diffedit_core.placing import Placement, after, apart, stretched, without_bars
@@ -281,3 +281,12 @@ def test_a_thing_that_another_one_takes_the_place_of_moves_nothing():
 def test_settings_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="alignment"):
         replace(KeepSettings(), alignment="magic")
+
+
+@pytest.mark.parametrize("colour", MATCHES)
+def test_what_is_laid_on_stays_in_its_range(colour):
+    """Between the pixels of hard edges a smooth curve goes beyond them."""
+    stripes = (torch.arange(64) // 8 % 2).float().expand(1, 64, 64)[..., None].repeat(1, 1, 1, 3)
+    edited = torch.nn.functional.interpolate(stripes.movedim(-1, 1), size=(77, 77), mode="bicubic").clamp(0, 1)
+    done = keep_rest(stripes, edited.movedim(1, -1), how=KeepSettings(colour=colour, refused="edited"))
+    assert all(each.min() >= 0 and each.max() <= 1 for each in (done.picture, done.aligned))

@@ -356,3 +356,10 @@ def test_a_mask_of_one_cell_is_cut_and_spared():
     assert (
         otsu_threshold(one) == 1 and torch.equal(spared(one, one), one) and torch.equal(spared(one, one * 0), one * 0)
     )
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_heatmap_may_lie_in_memory_in_any_way(rule):
+    heatmap = torch.rand(2, 3, 12, 9, generator=torch.Generator().manual_seed(0))
+    for other in (heatmap.mT.contiguous().mT, heatmap.transpose(0, 1).contiguous().transpose(0, 1)):
+        assert torch.equal(threshold(other, rule), threshold(heatmap, rule))

@@ -111,6 +111,9 @@ class DiffusersHost:
             found = parts_of(text)
         else:
             texts = [text] if isinstance(text, str) else [str(each) for each in text]
+            if not texts:
+                raise ValueError("a text has no wordings; give at least one, or the empty text")
+            texts = [each.encode(errors="replace").decode() for each in texts]  # no tokenizer reads half a letter
             self._rest()
             found = tuple(part.mean(0, keepdim=True) for part in self.network.embed(texts, self.device))
         found = tuple(part.to(self.device, self.network.dtype) for part in found)
