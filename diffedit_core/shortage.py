@@ -30,10 +30,10 @@ def is_out_of_main_memory(error: BaseException) -> bool:
 
 
 def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Also where it was put into words of ours."""
+    """Also where it was put into words of ours, or into a library's own that say nothing of memory."""
     while error is not None:
         yield error
-        error = error.__cause__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _is_of_system(error: BaseException) -> bool:

@@ -45,6 +45,22 @@ def test_it_is_known_in_words_of_ours_too(library: str):
     assert is_out_of_main_memory(ours.value) and not is_out_of_device_memory(ours.value)
 
 
+def test_it_is_known_where_a_library_tried_something_else_and_complains_of_that():
+    """As diffusers does: it takes weights that it cannot map for a text, and says that it cannot read them."""
+    with pytest.raises(OSError) as other:
+        try:
+            SHORT["torch"]()
+        except RuntimeError:
+            raise OSError("Unable to load weights from checkpoint file")  # noqa: B904
+    assert is_out_of_main_memory(other.value)
+    with pytest.raises(OSError) as another:
+        try:
+            SHORT["torch"]()
+        except RuntimeError:
+            raise OSError("there is no such file") from None
+    assert not is_out_of_memory(another.value)
+
+
 def test_what_a_gpu_says():
     for error in (
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),

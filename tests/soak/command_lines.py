@@ -306,6 +306,8 @@ def _of_the_end(line: Line, ended: Ended) -> Iterator[str]:
         yield "exit code 130 without an interruption"
     if line.is_good and ended.code and not how.may_end_early and how.stdout != "full":
         yield f"exit code {ended.code} of a good one: {ended.err!r}"
+    if line.is_good and how.memory is not None and ended.code not in (0, 1, 3):
+        yield f"exit code {ended.code} for want of memory: {ended.err!r}"
     if ended.seconds > SLOW:
         yield f"it takes {ended.seconds:.0f} seconds"
     if ended.memory > MOST:

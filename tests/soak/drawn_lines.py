@@ -112,7 +112,7 @@ def _conditions(rng: random.Random) -> Conditions:
             ]
         )
     if drawn < 0.89:
-        return Conditions(memory=rng.choice([16, 32, 48, 64, 96, 128, 160, 200, 250, 300]) * 2**20)
+        return Conditions(memory=rng.choice([2, 4, 8, 12, 16, 20, 24, 32, 48, 64, 100, 200]) * 2**20)
     if drawn < 0.92:
         return Conditions(largest=rng.choice([0, 1, 100, 1000, 2000, 5000]))
     return Conditions(by=rng.choice([signal.SIGINT, signal.SIGINT, signal.SIGKILL]), after=rng.random() ** 2 * 1.2)
