@@ -16,7 +16,6 @@ HIGHLIGHT = (1.0, 0.45, 0.05)  # the paper paints its masks orange
 INK = (40, 40, 40)
 FRAME = (255, 115, 13)
 PANEL = 320  # pixels up to which a small picture is enlarged on a sheet
-MOST_LETTERS = 500  # of a label: many more than fit on two lines
 MOST = 1024  # pixels of a side, of a large picture on a sheet
 
 
@@ -96,7 +95,7 @@ def _titled(labels: Sequence[str], width: int, height: int, gap: int) -> tuple[T
 def _wrapped(label: str, length: Callable[[str], float], width: int) -> str:
     """On two lines at most. What does not fit on them is left out."""
     lines = [""]
-    for word in label[:MOST_LETTERS].split():
+    for word in label.split():
         longer = f"{lines[-1]} {word}".strip()
         if length(longer) <= width or not lines[-1] or len(lines) == 2:
             lines[-1] = longer

@@ -24,9 +24,7 @@ def is_out_of_device_memory(error: BaseException) -> bool:
 
 
 def is_out_of_main_memory(error: BaseException) -> bool:
-    return any(
-        isinstance(each, MemoryError) or _is_of_system(each) or _says(each, OF_MAIN) for each in _with_causes(error)
-    )
+    return any(_is_of_system(each) or _says(each, OF_MAIN) for each in _with_causes(error))
 
 
 def _with_causes(error: BaseException | None) -> Iterator[BaseException]:

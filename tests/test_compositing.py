@@ -1,5 +1,3 @@
-import time
-
 import pytest
 import torch
 
@@ -224,11 +222,3 @@ def test_no_pictures_make_no_sheet():
 @pytest.mark.parametrize("size", [(1, 4000), (4000, 2)])
 def test_a_box_thinner_than_a_pixel_of_the_sheet_is_drawn(size):
     assert framed(torch.zeros(1, *size, 3), [(0, 0, 1, 1)]).max() > 0
-
-
-@pytest.mark.parametrize("letter", ["x", "x "])
-def test_an_endless_label_costs_no_more_than_a_long_one(letter):
-    pictures, began = [torch.rand(1, 64, 64, 3)] * 2, time.process_time()
-    endless = panels(pictures, ["", letter * 20_000])
-    assert time.process_time() - began < 2
-    assert torch.equal(endless, panels(pictures, ["", letter * 300]))
