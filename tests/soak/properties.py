@@ -104,7 +104,7 @@ def answered(call: Callable[..., Any], *given: Any, **named: Any) -> Any:
         if not _is_ours(cause):
             raise
         said = str(cause)
-        assert said and said == said.strip() and "-inf" not in said and "\n" not in said.strip(), said
+        assert said and said == said.strip() and "\n" not in said, said
         return None
 
 
