@@ -13,6 +13,9 @@ from .checks import check_finite, check_latents
 from .denoiser import Denoise, NoiseProcess, OnStep, direction
 from .solvers import sample
 
+MOST_NOISE = 1e6
+"""A sigma beyond which nothing of a picture is left in any number."""
+
 
 @dataclass(frozen=True)
 class Trajectory:
@@ -89,9 +92,11 @@ def rms(x: Tensor) -> Tensor:
 
 
 def _check(sigmas: Sequence[float], iterations: int) -> None:
-    if len(sigmas) < 2 or sigmas[0] < 0 or not all(low < high for low, high in pairwise(sigmas)):
+    rises = all(low < high for low, high in pairwise(sigmas))
+    if len(sigmas) < 2 or sigmas[0] < 0 or not rises or sigmas[-1] > MOST_NOISE:
         raise ValueError(
-            f"inversion climbs: sigmas must be two or more rising levels from 0 up, got {list(sigmas)[:6]}"
+            f"inversion climbs: sigmas must be two or more rising levels from 0 up to {MOST_NOISE:g}, "
+            f"got {list(sigmas)[:6]}"
         )
     if iterations < 0:
         raise ValueError(f"iterations is {iterations}; 0 is plain DDIM inversion, more makes it exact")

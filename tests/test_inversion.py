@@ -164,7 +164,7 @@ def test_an_inversion_that_overflows_says_what_to_turn():
         invert(overflowing, standard_normal(1, 4, 4, 4), DIFFUSION, levels(1.0, 3))
 
 
-@pytest.mark.parametrize("sigmas", [(), (0.0,), (1.0, 0.5), (0.0, 0.5, 0.5), (-1.0, 0.0, 1.0)])
+@pytest.mark.parametrize("sigmas", [(), (0.0,), (1.0, 0.5), (0.0, 0.5, 0.5), (-1.0, 0.0, 1.0), (0.0, 1.34e154)])
 def test_levels_that_do_not_climb_from_0_are_an_error(sigmas):
     with pytest.raises(ValueError, match="inversion climbs: sigmas must be"):
         invert(Gaussian().denoise, standard_normal(1, 4, 4, 4), DIFFUSION, sigmas)
