@@ -92,5 +92,5 @@ def test_trajectories(model, expected):
     torch.testing.assert_close(torch.tensor(inverted.sigmas), torch.tensor(expected["sigmas"]))
     whole = inverted.above(model.get_model_object("process_latent_in")(inverted.picture["samples"]))
     seen = (1 + torch.tensor(whole.sigmas) ** 2).sqrt().view(-1, 1, 1, 1, 1)  # in units of what the network sees
-    torch.testing.assert_close(whole.latents / seen, expected["trajectory"] / seen, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(whole.latents / seen, expected["trajectory"] / seen, rtol=1e-4, atol=3e-4)  # of 20 steps
     assert not whole.latents[-1].isclose(whole.latents[0], atol=0.1).all()
