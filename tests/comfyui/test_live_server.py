@@ -18,6 +18,7 @@ from graphs import REFINE, Graph, picture, png, with_node
 from listening import Listener
 from PIL import Image
 from server import Server
+from soak.wiring import painted
 
 SIZE = (96, 80)
 SETTINGS, SEED = 200, 20
@@ -69,14 +70,6 @@ def _value(kind: Any, about: dict[str, Any], dice: random.Random) -> Any:
     if kind == "FLOAT":
         return round(dice.uniform(about["min"], min(FEW, about["max"])), 3)
     return dice.choice(about.get("options") or kind)
-
-
-def painted(dice: random.Random) -> str:
-    width, height, runs, left = dice.randint(1, 60), dice.randint(1, 60), [], 0
-    while left < width * height and len(runs) < 40:
-        runs.append(min(dice.randint(1, 300), width * height - left))
-        left += runs[-1]
-    return " ".join([f"{width}x{height}", *(dice.choice(["", "+", "-"]) + str(run) for run in runs)])
 
 
 def ask(server: Server, **asked: Any) -> bytes:
