@@ -93,18 +93,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if unknown := {*options.parts} - {*PARTS}:
         parser.error(f"there is no part {min(unknown)}; the parts are {', '.join(PARTS)}")
-    kept = RESULTS / "reliability.json"
-    known = json.loads(kept.read_text()) if kept.exists() else {}
     found = 0
     for part in options.parts or PARTS:
         began = time.monotonic()
         for name, outcome in outcomes(part, options.share, options.seed):
-            known[name] = asdict(outcome)
             found += len(outcome.findings)
             print(f"{name} ({time.monotonic() - began:.0f} s): {outcome.line}", *outcome.findings, sep="\n", flush=True)
-            kept.write_text(json.dumps(known, indent=1) + "\n")
-            (RESULTS / "reliability.md").write_text(reported(known))
+            report(name, outcome)
     return min(found, 1)
+
+
+def report(name: str, outcome: Outcome) -> None:
+    kept = RESULTS / "reliability.json"
+    known = json.loads(kept.read_text()) if kept.exists() else {}
+    known[name] = asdict(outcome)
+    in_order = sorted(known, key=lambda each: [each.startswith(part) for part in PARTS], reverse=True)
+    kept.write_text(json.dumps({each: known[each] for each in in_order}, indent=1) + "\n")
+    (RESULTS / "reliability.md").write_text(reported({each: known[each] for each in in_order}))
 
 
 if __name__ == "__main__":
