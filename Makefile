@@ -15,16 +15,17 @@ demo: .venv/ready            ## an edit, from nothing: writes demo.png
 test: .venv/ready
 	$(PY) -m pytest tests -n auto
 
-test-comfyui: .venv/ready    ## only those in ComfyUI: in ~/ComfyUI*, or in COMFYUI_PATH
-	$(PY) -m pytest tests/comfyui -n auto
+test-comfyui: .venv/ready    ## only those in ComfyUI, all of them in each: in ~/ComfyUI*, or in COMFYUI_PATH
+	$(PY) -m pytest tests/comfyui -n auto --in-every
 
 soak: .venv/ready            ## everything in great number, two hours: writes bench/results/reliability.md
 	PYTHONPATH=$(CURDIR):tests $(PY) -m soak
 
-audit: .venv/ready           ## known holes in what we depend on, and its licences
-	$(PY) -m pip install --quiet --disable-pip-version-check pip-audit pip-licenses
-	$(PY) -m pip_audit --skip-editable
-	$(PY) -m piplicenses --from=mixed --order=license --format=markdown
+audit: .venv/ready           ## the licences of what we depend on, and known holes in it
+	$(PYTHON) -m venv .venv/audit
+	.venv/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit pip-licenses
+	.venv/audit/bin/pip-licenses --python=$(PY) --from=mixed --order=license --format=markdown
+	.venv/audit/bin/pip-audit --path $$($(PY) -c "import sysconfig; print(sysconfig.get_path('purelib'))")
 
 check: .venv/ready           ## format, lint, types
 	$(PY) -m ruff format --check .

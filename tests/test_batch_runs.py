@@ -317,7 +317,7 @@ place.run(many(400), Processes(MakeEcho(place.log), 2) if {processes} else None)
 def test_killed_at_any_moment_it_goes_on(place, processes):
     script = KILLED.format(tests=str(TESTS), folder=str(place.folder), processes=processes)
     lost = 0
-    for _ in range(6):
+    for _ in range(3):
         before = len([*lines(place.out / RESULTS)])
         process = subprocess.Popen([sys.executable, "-c", script])
         until = time.monotonic() + 120

@@ -163,7 +163,7 @@ AT_LARGE = [Frame(256), Frame(1024), Frame(512, world=256, left=70, top=128), Fr
 @pytest.mark.parametrize("frame", AT_LARGE, ids=str)
 @kinds
 def test_a_task_at_large_is_the_same_task_seen_more_sharply_in_more_of_the_world(kind, frame):
-    for seed in SOME[:3]:
+    for seed in SOME[: 1 if frame.pixels == 1024 else 3]:
         small, large = task(seed, kind), task(seed, kind, frame)
         assert (large.source, large.target) == (small.source, small.target)
         assert large.image.shape == large.edited.shape == (frame.pixels, frame.pixels, 3)

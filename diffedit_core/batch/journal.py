@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .whole import written_whole
+from .whole import writing, written_whole
 
 Line = Mapping[str, Any]
 
@@ -25,13 +25,13 @@ class Journal:
                 if line["key"] not in self.done and keep(line):
                     self.done.add(line["key"])
                     file.write(_written(line))
-        with _writing(path):
+        with writing(path):
             self._file = path.open("a", encoding="utf-8")
 
     def add(self, more: Sequence[Line]) -> list[Line]:
         """On the disk when this returns. Those of them that are new: what came twice is written once."""
         new = list({line["key"]: line for line in more if line["key"] not in self.done}.values())
-        with _writing(self.path):
+        with writing(self.path):
             self._file.write("".join(map(_written, new)))
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -42,14 +42,6 @@ class Journal:
         """What a full disk did not take was said when it was added."""
         with suppress(OSError):
             self._file.close()
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as cause:
-        raise ValueError(f"cannot write {path}: {cause.strerror or cause}") from cause
 
 
 def lines(path: Path) -> Iterator[Line]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .whole import writing
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -22,10 +24,8 @@ else:
 
 @contextmanager
 def locked(path: Path, folder: Path) -> Iterator[None]:
-    try:
+    with writing(f"into {folder}"):
         file = path.open("a")
-    except OSError as cause:
-        raise ValueError(f"cannot write into {folder}: {cause.strerror}") from None
     with file:
         try:
             _lock(file.fileno())

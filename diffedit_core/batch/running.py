@@ -13,6 +13,7 @@ from .journal import Journal, Line, lines
 from .landing import Landing
 from .lock import locked
 from .sheet import relative, write_sheet
+from .whole import writing
 from .work import Deliver, failure
 
 Runner = Callable[[Iterable[Job], Deliver], None]
@@ -136,20 +137,16 @@ def _left(plan: Plan, done: frozenset[str], landing: Landing) -> Iterator[Job]:
 
 def _clear(own: Path) -> None:
     """Of the drafts of a run that was killed."""
-    try:
+    with writing(f"into {own}"):
         for draft in own.glob(".diffedit-*"):
             draft.unlink()
-    except OSError as cause:
-        raise ValueError(f"cannot write into {own}: {cause.strerror}") from None
 
 
 def _prepared(out: Path) -> Path:
     """The folder for drafts. A folder that holds anything else is somebody's, and nothing is written into it."""
-    try:
+    with writing(f"into {out}"):
         if out.is_dir() and not (out / OWN).is_dir() and any(out.iterdir()):
             raise ValueError(f"{out} holds other files; name a new or an empty folder for the results")
         own = out / OWN
         own.mkdir(parents=True, exist_ok=True)
-    except OSError as cause:
-        raise ValueError(f"cannot write into {out}: {cause.strerror}") from None
     return own

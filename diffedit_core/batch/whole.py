@@ -10,6 +10,15 @@ from pathlib import Path
 
 
 @contextmanager
+def writing(where: str | Path) -> Iterator[None]:
+    """A disk that is full, read-only or broken says so in a sentence."""
+    try:
+        yield
+    except OSError as cause:
+        raise ValueError(f"cannot write {where}: {cause.strerror or cause}") from cause
+
+
+@contextmanager
 def written_whole(path: str | Path, drafts: Path | None = None) -> Iterator[Path]:
     """A path to write to: beside this one, or in the folder for drafts. When all is on the disk, it is moved here.
 
@@ -18,13 +27,12 @@ def written_whole(path: str | Path, drafts: Path | None = None) -> Iterator[Path
     target = Path(os.path.realpath(path))  # a link stays a link
     draft = (drafts or target.parent) / f".diffedit-{secrets.token_hex(8)}{target.suffix}"
     try:
-        yield draft
-        on_disk(draft)
-        draft.replace(target)
-        if os.name == "posix":  # the name as well; Windows opens no folders
-            on_disk(target.parent)
-    except OSError as cause:
-        raise ValueError(f"cannot write {path}: {cause.strerror or cause}") from cause
+        with writing(path):
+            yield draft
+            on_disk(draft)
+            draft.replace(target)
+            if os.name == "posix":  # the name as well; Windows opens no folders
+                on_disk(target.parent)
     finally:
         draft.unlink(missing_ok=True)
 

@@ -19,7 +19,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ..batch.addresses import NO_FILE, Address, opened
-from ..batch.whole import written_whole
+from ..batch.whole import writing, written_whole
 from ..masks import fit
 from ..pictures import Margin, as_rgba, from_bytes, from_pil, is_deep, to_pil
 from ..sheets import heat
@@ -154,11 +154,8 @@ def check_writable(path: str | Path, size: tuple[int, int] | None = None, others
         raise ValueError(f"cannot write {path}: there is no folder {folder if path.is_symlink() else path.parent}")
     if why := _hindrance(path):
         raise ValueError(f"cannot write {path}: {why}")
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as cause:
-        raise ValueError(f"cannot write into {path.parent}: {cause.strerror}") from None
+    with writing(f"into {path.parent}"), tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def _is_folder(path: Path) -> bool:

@@ -20,9 +20,11 @@ FOUND = installations()
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "installation" in metafunc.fixturenames:
+        only_newest = metafunc.definition.get_closest_marker("newest") and not metafunc.config.getoption("--in-every")
+        chosen = [max(FOUND, key=Installation.number)] if FOUND and only_newest else FOUND
         missing = pytest.param(None, marks=pytest.mark.skip(reason=HOW_TO_GET_ONE))
-        names = [each.name for each in FOUND] or ["none"]
-        metafunc.parametrize("installation", FOUND or [missing], ids=names, scope="session")
+        names = [each.name for each in chosen] or ["none"]
+        metafunc.parametrize("installation", chosen or [missing], ids=names, scope="session")
 
 
 @pytest.fixture(autouse=True)

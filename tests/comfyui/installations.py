@@ -28,10 +28,16 @@ class Installation:
     def name(self) -> str:
         return f"{self.folder.name}-{self.version}"
 
+    def number(self) -> list[int]:
+        return numbers(self.version)
+
     def has(self, since: str) -> bool:
         """Whether it is of this version or later."""
-        own, first = ([int(part) for part in re.findall(r"\d+", text)] for text in (self.version, since))
-        return own >= first
+        return self.number() >= numbers(since)
+
+
+def numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version)]
 
 
 def installations() -> list[Installation]:

@@ -16,6 +16,8 @@ from installations import Installation
 from PIL import Image
 from server import PACK, Server
 
+pytestmark = pytest.mark.newest
+
 FIRST, AGAIN = "Run once, then turn the knobs.", "This run is no longer held. Turn a knob and run again."
 NUMBERS = itertools.count(50)  # of parts to keep, more than there are: no two pages run the same prompt
 BUTTONS = ("Mask on picture", "Mask", "Heatmap", "Picture", "Add", "Take away", "Undo", "Clear")

@@ -8,6 +8,8 @@ from server import Server
 from soak import faults, limits
 from soak.scenes import SCENE, Scene
 
+pytestmark = pytest.mark.newest
+
 
 def test_the_button_is_heard_and_the_next_prompt_is_right(bare_server: Server) -> None:
     outcome = faults.run_interrupts(bare_server, 2, seed=0)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from server import Server
 from soak.prompts import run
+
+pytestmark = pytest.mark.newest
 
 
 def test_nothing_breaks_on_random_graphs(server: Server) -> None:

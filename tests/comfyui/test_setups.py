@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from installations import Installation
 from server import Server
 from soak import setups
+
+pytestmark = pytest.mark.newest
 
 
 def test_flags_change_no_result(installation: Installation, tmp_path: Path) -> None:

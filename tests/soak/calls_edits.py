@@ -1,7 +1,6 @@
 """Calls of whole edits with the bundled model, few and of few steps; and of its stages, on latents of any shape."""
 
 import functools
-import logging
 from dataclasses import replace
 
 import torch
@@ -40,7 +39,6 @@ captions = st.one_of(
 
 @functools.cache
 def toy() -> DiffusersHost:
-    logging.getLogger("diffedit_core").setLevel(logging.ERROR)
     return DiffusersHost.from_pretrained(toybox.weights())
 
 

@@ -1,6 +1,5 @@
 """Calls on whole pictures: keeping the rest of two, pictures of PIL, and the sheets that show them."""
 
-import logging
 from dataclasses import replace
 
 import cv2
@@ -232,7 +231,6 @@ def what_is_found_is_drawn_over_the_picture(picture, kind, opacity, hot, boxes, 
     more=st.booleans(),
 )
 def panels_take_any_label(size, counts, labels, more):
-    logging.getLogger("PIL").setLevel(logging.WARNING)
     shown = [torch.full((count, *size, 3), 0.5) for count in counts]
     labels = labels if more else (labels + ["a"] * 3)[: len(shown)]
     done = answered(panels, shown, labels)
