@@ -1040,6 +1040,51 @@ def test_control_c_leaves_nothing_behind(model, tmp_path):
     assert list(tmp_path.iterdir()) == [picture]
 
 
+class Pressed:
+    """Ctrl-C, while torch looks at what it is to make a tensor of."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, place: int) -> int:
+        signal.raise_signal(signal.SIGINT)
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["edit", "a.png", *TEXTS], "diffedit: interrupted\n"),
+        (
+            ["batch", "pictures", *TEXTS, "--out", "out"],
+            "interrupted: 0 of 1 pictures are done; the same command goes on",
+        ),
+    ],
+    ids=["edit", "batch"],
+)
+def test_ctrl_c_is_heard_where_torch_takes_it_for_a_broken_file(model, tmp_path, monkeypatch, capsys, argv, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    draw(tmp_path / "a.png", 64, 64), draw(tmp_path / "pictures" / "a.png", 64, 64)
+    monkeypatch.setattr("safetensors.torch.load_file", lambda *_, **__: torch.tensor(Pressed(), dtype=torch.uint8))
+    with pytest.raises(ValueError, match="could not determine the shape"), heeding():
+        torch.tensor(Pressed(), dtype=torch.uint8)
+    with heeding():
+        assert run(*argv, "--model", model) == 130
+    assert said in capsys.readouterr().err
+    assert not [*tmp_path.rglob("*-edited.png"), *tmp_path.rglob("out/a.png")]
+
+
+@contextlib.contextmanager
+def heeding() -> Iterator[None]:
+    """A background job ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_the_demo_draws_its_panels(tmp_path, capsys):
     assert run("demo", "-o", tmp_path / "demo.png", "--json") == 0
     said = report(capsys)

@@ -28,6 +28,7 @@ from .edit_flags import (
     add_row_flags,
 )
 from .flags import add_flags
+from .interrupting import heeding_ctrl_c
 from .keep import run_keep
 from .reporting import what_is_full
 from .streams import opened_streams, put, warnings_on_stderr
@@ -36,20 +37,23 @@ from .streams import opened_streams, put, warnings_on_stderr
 def main(argv: Sequence[str] | None = None) -> int:
     """0 when done, 3 when some rows of a batch failed, 2 on bad input, 1 without memory, 130 when interrupted."""
     opened_streams()
-    try:
-        args = _parser().parse_args(argv)
-        with warnings_on_stderr():
-            report = args.run(args)
-        put(f"{json.dumps(report) if args.json else _in_words(report)}\n")
-        return 3 if report.get("failed") else 0
-    except KeyboardInterrupt as interruption:
-        return _say(str(interruption) or "interrupted", 130)
-    except Exception as error:
-        if full := what_is_full(error):
-            return _say(full, 1)
-        if not isinstance(error, (ValueError, OSError)):
-            raise
-        return _say(_in_a_line(error), 2)
+    with heeding_ctrl_c() as is_pressed:
+        try:
+            args = _parser().parse_args(argv)
+            with warnings_on_stderr():
+                report = args.run(args)
+            put(f"{json.dumps(report) if args.json else _in_words(report)}\n")
+            return 3 if report.get("failed") else 0
+        except KeyboardInterrupt as interruption:
+            return _say(str(interruption) or "interrupted", 130)
+        except Exception as error:
+            if is_pressed():
+                return _say("interrupted", 130)
+            if full := what_is_full(error):
+                return _say(full, 1)
+            if not isinstance(error, (ValueError, OSError)):
+                raise
+            return _say(_in_a_line(error), 2)
 
 
 def _in_a_line(error: ValueError | OSError) -> str:

@@ -21,6 +21,7 @@ from ..hosts.diffusers import DiffusersHost
 from ..hosts.writers import Desk, Writer
 from ..pictures import to_pil
 from ..sheets import overlay
+from ..stopping import may_stop
 from .edits import Asked, Drawn, draw, read_edit
 from .files import check_size
 from .keep import KeptPair, Pair, read_pair
@@ -109,6 +110,7 @@ class FileWorker:
         return line, {**{names[name]: content for name, content in files.items()}, **sheet}
 
     def explain(self, error: Exception) -> str:
+        may_stop()  # where a library took Ctrl-C for a fault of the row
         if full := what_is_full(error):
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..shortage import is_out_of_memory
+from ..stopping import may_stop
 
 
 @contextmanager
@@ -15,6 +16,7 @@ def loading(name: str | Path) -> Iterator[None]:
     try:
         yield
     except Exception as cause:
+        may_stop()  # torch takes Ctrl-C for a broken file
         if is_out_of_memory(cause):
             raise
         what = "cannot be loaded" if Path(name).exists() else "is neither a folder here nor a model on the hub"
