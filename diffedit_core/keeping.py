@@ -32,6 +32,12 @@ from .stopping import may_stop
 LEAST_SIDE = 16
 """Pixels: in a smaller picture nothing can be recognised."""
 
+MOST_SIDE = 32_766
+"""Pixels: OpenCV lays no longer ones."""
+
+MOST_OBLONG = 40
+"""Times as long as wide: of a longer strip nothing is left in the small pictures that are compared first."""
+
 FAR = 0.25
 """Share of the longer side: no model moves a picture by more."""
 
@@ -220,15 +226,21 @@ def _hot(heatmap: Tensor, original: Tensor) -> Tensor:
     return cut(heatmap, (original.shape[1], original.shape[2])) > 0.5
 
 
+def _check_size(what: str, height: int, width: int) -> None:
+    short, long = sorted((height, width))
+    if short < LEAST_SIDE:
+        raise ValueError(f"{what} is {width}x{height}; it takes {LEAST_SIDE} pixels a side to recognise anything")
+    if long > MOST_SIDE:
+        raise ValueError(f"{what} is {width}x{height}; give one of at most {MOST_SIDE} pixels a side")
+    if long > MOST_OBLONG * short:
+        raise ValueError(f"{what} is {width}x{height}; give a piece of it, at most {MOST_OBLONG} times as long as wide")
+
+
 def _check(original: Tensor, edited: Tensor, mask: Tensor | None, heatmap: Tensor | None) -> int:
     """How many pairs there are."""
     for name, picture in (("original", original), ("edited picture", edited)):
         check_pictures(picture, f"the {name}")
-        if min(picture.shape[1:3]) < LEAST_SIDE:
-            raise ValueError(
-                f"the {name} is {picture.shape[2]}x{picture.shape[1]}; it takes {LEAST_SIDE} pixels a side to "
-                "recognise anything"
-            )
+        _check_size(f"the {name}", *picture.shape[1:3])
     for name, planes in (("mask", mask), ("heatmap", heatmap)):
         if planes is not None:
             check_masks(planes, f"the {name}")
