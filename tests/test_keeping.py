@@ -198,7 +198,7 @@ def test_pictures_with_nothing_in_common_are_refused():
 
 @pytest.mark.parametrize(("original", "edited", "mask", "message"), [
     (torch.rand(1, 1, 1, 3), torch.rand(1, 32, 32, 3), None, "16 pixels a side"),
-    (torch.rand(1, 16, 768, 3), torch.rand(1, 16, 768, 3), None, "the original is 768x16; give a piece of it, at most 40"),
+    (torch.rand(1, 16, 768, 3), torch.rand(1, 16, 768, 3), None, "768x16; give a piece of it, at most 40 times"),
     (torch.rand(1, 32, 32, 3), torch.zeros(1, 1, 1, 3).expand(1, 32767, 820, 3), None, "at most 32766 pixels a side"),
     (torch.rand(1, 32, 32, 4), torch.rand(1, 32, 32, 3), None, "batch, height, width, 3"),
     (torch.rand(32, 32, 3), torch.rand(1, 32, 32, 3), None, "batch, height, width, 3"),
