@@ -22,10 +22,9 @@ from diffusers import (
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
-from pipelines import new_tokenizer, random_pipeline
+from pipelines import clip_config, new_tokenizer, random_pipeline
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
-    CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
     DPTConfig,
@@ -231,21 +230,7 @@ def _vae(channels: int, **units: float) -> AutoencoderKL:
 
 
 def _clip(kind: Any) -> Any:
-    return kind(
-        CLIPTextConfig(
-            vocab_size=514,
-            hidden_size=WIDTH,
-            projection_dim=WIDTH,
-            intermediate_size=2 * WIDTH,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            max_position_embeddings=77,
-            bos_token_id=512,
-            eos_token_id=513,
-            pad_token_id=513,
-            hidden_act="gelu",
-        )
-    )
+    return kind(clip_config(WIDTH, projection_dim=WIDTH, hidden_act="gelu"))
 
 
 def _projecting_clip() -> CLIPTextModelWithProjection:

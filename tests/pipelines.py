@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
@@ -33,19 +35,7 @@ def random_pipeline(
             latent_channels=4,
             layers_per_block=1,
         )
-        text_encoder = CLIPTextModel(
-            CLIPTextConfig(
-                vocab_size=514,
-                hidden_size=text_width,
-                intermediate_size=2 * text_width,
-                num_hidden_layers=2,
-                num_attention_heads=2,
-                max_position_embeddings=77,
-                bos_token_id=512,
-                eos_token_id=513,
-                pad_token_id=513,
-            )
-        )
+        text_encoder = CLIPTextModel(clip_config(text_width))
     scheduler = DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -67,6 +57,22 @@ def random_pipeline(
     )
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def clip_config(width: int, **more: Any) -> CLIPTextConfig:
+    """Of the words of ``new_tokenizer``."""
+    return CLIPTextConfig(
+        vocab_size=514,
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=77,
+        bos_token_id=512,
+        eos_token_id=513,
+        pad_token_id=513,
+        **more,
+    )
 
 
 def new_tokenizer() -> CLIPTokenizer:

@@ -59,6 +59,7 @@ def test_an_api_graph_runs_as_it_is(name: str, server: Server) -> None:
             assert shown(server, run, number).size > 0
 
 
+@pytest.mark.newest
 @pytest.mark.parametrize("name", ["demo", "diffedit", "diffedit_canny", "fast_diffedit", "mask_only", "two_edits"])
 def test_a_photograph_of_12_megapixels_goes_through_a_graph(name: str, server: Server) -> None:
     """The models see it at 80x80, as if they had been made for that: the small checkpoints are slow."""
@@ -167,6 +168,7 @@ def test_an_interrupted_inversion_spoils_nothing_after_it(server: Server) -> Non
     np.testing.assert_array_equal(shown(server, run, the(graph, "SaveImage")), before)
 
 
+@pytest.mark.newest
 def test_many_prompts_do_not_grow_the_server(server: Server) -> None:
     """Six pictures a prompt, whose panels, pictures and masks are some 10 MiB: had the pack kept what it made, the last
     prompts would stand 200 MiB above the first ones, and had it kept only the panels, 90 MiB.
