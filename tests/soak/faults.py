@@ -47,7 +47,8 @@ def run_memory(server: Server, count: int, seed: int, with_checkpoints: bool = F
         disturbed = armed(server, graph, kind, at)
         struck = server.get("/stand_in/fault")["struck"]
         places[struck] += 1
-        wrong = [said_wrong(scene, disturbed), scene.what_is_wrong(server.run(graph))]
+        after = scene.turned() if disturbed.status == "success" else graph  # which then goes on from where it ended
+        wrong = [said_wrong(scene, disturbed), scene.what_is_wrong(server.run(after))]
         right += not wrong[0]
         for what, when in zip(wrong, ("it", "the next prompt"), strict=True):
             if what or not struck:
@@ -72,6 +73,6 @@ def armed(server: Server, graph: dict, kind: str, at: int) -> Run:
 def said_wrong(scene: Scene, run: Run) -> str:
     """Of a run that may be right, or say in one line that memory is full."""
     if run.status == "success":
-        return scene.what_is_wrong(run)
+        return "" if scene.is_near(run) else scene.what_is_wrong(run)
     first, *_ = str(run.error["exception_message"]).splitlines() or [""]
     return "" if first.startswith(FULL) else f"{run.error['exception_type']}: {run.error['exception_message']}"
