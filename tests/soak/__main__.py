@@ -38,19 +38,31 @@ Part = Callable[[int, int], Outcome]
 
 InServer = Callable[[Server, int, int], Outcome]
 
+LONG_LIFE = "long life"
 ALONE: dict[str, tuple[int, Part]] = {
     "calls": (10_000, calls.run),
     "lines": (2_000, command_lines.run),
 }
 IN_SERVER: dict[str, tuple[int, InServer]] = {
     "graphs": (2_000, prompts.run),
-    "long life": (1_000, long_life.run),
+    LONG_LIFE: (1_000, long_life.run),
     "interrupts": (200, faults.run_interrupts),
     "memory": (200, faults.run_memory),
     "limits": (1, lambda server, count, seed: limits.run(server)),
 }
 SETUPS = "setups"
 PARTS = (*ALONE, *IN_SERVER, SETUPS)
+
+
+class Lean(Server):
+    """What it holds does not grow by itself: since 0.17 ComfyUI's own cache holds the results of all prompts until
+    memory is short, and oneDNN holds a program for each size of picture, a thousand of them.
+    """
+
+    memory_settings = Server.memory_settings | {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "8"}
+
+    def __init__(self, installation: Installation, base: Path, models: Path) -> None:
+        super().__init__(installation, base, models, "--cache-classic")
 
 
 def outcomes(part: str, share: float, seed: int) -> Iterator[tuple[str, Outcome]]:
@@ -70,7 +82,8 @@ def in_comfyui(part: str, installation: Installation, folder: Path, share: float
     if part == SETUPS:
         return setups.run(installation, folder, models)
     count, run = IN_SERVER[part]
-    with setups.running(Server(installation, folder / "comfyui", models)) as server:
+    kind = Lean if part == LONG_LIFE else Server
+    with setups.running(kind(installation, folder / "comfyui", models)) as server:
         return run(server, max(1, round(share * count)), seed)
 
 
