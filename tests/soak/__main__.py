@@ -55,7 +55,7 @@ PARTS = (*ALONE, *IN_SERVER, SETUPS)
 
 
 class Lean(Server):
-    """What it holds does not grow by itself: since 0.17 ComfyUI's own cache holds the results of all prompts until
+    """What it holds does not grow by itself: newer ComfyUIs' cache holds the results of all prompts until
     memory is short, and oneDNN holds a program for each size of picture, a thousand of them.
     """
 

@@ -15,9 +15,9 @@ FULL = ("the GPU's memory is full: ", "the main memory is full: ")
 KINDS = ("device", "main")
 
 
-def run_interrupts(server: Server, count: int, seed: int, with_checkpoints: bool = False) -> Outcome:
+def run_interrupts(server: Server, count: int, seed: int) -> Outcome:
     """The button is pressed ``count`` times, each time at another check of a graph."""
-    every, findings, stopped = scenes(server, count, seed, with_checkpoints), list[str](), Counter[str]()
+    every, findings, stopped = scenes(server, count, seed), list[str](), Counter[str]()
     right = 0
     for number, at in dealt([counted(server, scene)["checks"] for scene in every], count, seed):
         scene = every[number]
@@ -36,9 +36,9 @@ def run_interrupts(server: Server, count: int, seed: int, with_checkpoints: bool
     return Outcome("interrupts, each at another step", count, findings, wanted, f"bit-equal: {right}", (where,))
 
 
-def run_memory(server: Server, count: int, seed: int, with_checkpoints: bool = False) -> Outcome:
+def run_memory(server: Server, count: int, seed: int) -> Outcome:
     """Memory runs out ``count`` times in nodes of ours, each time at another allocation of a graph."""
-    every, findings, places = scenes(server, count, seed, with_checkpoints), list[str](), Counter[str]()
+    every, findings, places = scenes(server, count, seed), list[str](), Counter[str]()
     right = 0
     steps = dealt([counted(server, scene)["allocations"] for scene in every], count, seed)
     for i, (number, at) in enumerate(steps):

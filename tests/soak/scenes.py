@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphs import DESCRIBED, Graph, all_of, api, asking, changed, few, rewired, the, with_node
+from graphs import Graph, all_of, api, asking, changed, rewired, the, with_node
 from server import Run, Server
 
 TOLD = {
@@ -79,15 +79,9 @@ class Scene:
         return all(abs(own - other) <= NEAR for pair in pairs for own, other in pair)
 
 
-def scenes(server: Server, most: int, seed: int, with_checkpoints: bool = False) -> list[Scene]:
-    """On the bundled model, and with checkpoints also those of a depth model and of clips. So many of them at most."""
+def scenes(server: Server, most: int, seed: int) -> list[Scene]:
+    """So many of them at most, on the bundled model."""
     made = [Scene.of(name, graph, SCENE) for name, graph in _of_the_demo()]
-    names = {"diffedit_depth": "LoadImage", "clip_wan": "GetVideoComponents"} if with_checkpoints else {}
-    for name, kind in names.items():
-        since = DESCRIBED[name].since
-        if not since or server.installation.has(since):
-            graph = few(api(name))
-            made.append(Scene.of(name, graph, [the(graph, kind), 0]))
     some = random.Random(seed).sample(made, min(most, len(made)))
     return [scene.undisturbed(server) for scene in some]
 
