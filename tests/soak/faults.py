@@ -65,8 +65,9 @@ def counted(server: Server, scene: Scene) -> dict[str, int]:
     return server.get("/stand_in/fault")
 
 
-def armed(server: Server, graph: dict, kind: str, at: int) -> Run:
-    server.post("/stand_in/fault", {"kind": kind, "at": at})
+def armed(server: Server, graph: dict, kind: str, at: int, within: str = "") -> Run:
+    """``within`` nodes of a kind alone, where one is named."""
+    server.post("/stand_in/fault", {"kind": kind, "at": at, "within": within})
     return server.run(graph)
 
 

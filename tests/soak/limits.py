@@ -7,7 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from graphs import Graph, api, picture, png, the, with_node
+from graphs import Graph, api, asking, few, picture, png, the, with_node
 from server import Server
 
 from .faults import armed
@@ -44,10 +44,12 @@ def run(server: Server, nodes: Sequence[str] = (*PICTURES, *MODELS), one_by_one:
     findings, longest, done = [], (0.0, "nothing"), 0
     for node in nodes:
         for settings in tried(server, node, one_by_one):
-            run = armed(server, graph_of(node, settings), "interrupt", MOST_CHECKS if node in MODELS else 10**9)
+            run = armed(server, graph_of(node, settings), "interrupt", MOST_CHECKS if node in MODELS else 10**9, node)
             seconds = server.get("/stand_in/fault")["longest"].get(node, 0.0)
             what = f"{node} {settings}"
             done, longest = done + 1, max(longest, (seconds, what))
+            if not seconds:
+                findings.append(f"{what}: it did not run")
             if seconds > MOST_SECONDS:
                 findings.append(f"{what}: {seconds:.2f} s between two checks")
             said = run.error.get("exception_type", "ValueError")
@@ -90,12 +92,14 @@ def ends(spec: Any) -> list[Any]:
 
 def graph_of(node: str, settings: Settings) -> Graph:
     if node in MODELS:
-        graph = api("demo")
+        graph = few(api("demo"))
         number = the(graph, node) if node != "DiffEdit_FastMask" else "fast"
         if node == "DiffEdit_FastMask":
             given = graph[the(graph, "DiffEdit_DiffEditMask")]["inputs"]
             given = {name: given[name] for name in ("model", "latent", "source", "target")}
             graph = with_node(graph, number, node, **given)
+            graph = with_node(graph, "shown", "PreviewAny", source=[number, 0])
+            graph = {each: graph[each] for each in asking.reached(graph, ["shown"])}
         graph[number]["inputs"] |= settings
         return graph
     graph = with_node({}, "own", "LoadImage", image="large.png")

@@ -51,6 +51,7 @@ class Watched:
 
     kind: str = "none"
     at: int = 0
+    within: str = ""  # of which nodes it counts; of all where none are named
     node: str = ""  # that runs now
     struck: str = ""  # in which it happened
     checks: Counter[str] = field(default_factory=Counter)
@@ -61,7 +62,8 @@ class Watched:
     def check(self) -> None:
         self.mark()
         self.checks[self.node] += 1
-        if self.kind == "interrupt" and self.checks.total() == self.at:
+        count = self.checks[self.within] if self.within else self.checks.total()
+        if self.kind == "interrupt" and count == self.at and self.node.startswith(self.within):
             self.struck = self.node or "between nodes"
             mm.interrupt_current_processing()
 
@@ -96,14 +98,14 @@ class Faults:
         self.armed: Watched | None = None  # for the next prompt
         self.last: Watched | None = None
 
-    def arm(self, kind: str, at: int) -> None:
+    def arm(self, kind: str, at: int, within: str) -> None:
         assert kind in KINDS, kind
-        self.armed = Watched(kind, at)
+        self.armed = Watched(kind, at, within)
 
     def add_to(self, server: Any) -> None:
         async def arm(request: web.Request) -> web.Response:
             asked = await request.json()
-            self.arm(asked.get("kind", "none"), asked.get("at", 0))
+            self.arm(asked.get("kind", "none"), asked.get("at", 0), asked.get("within", ""))
             return web.json_response({})
 
         async def last(_: web.Request) -> web.Response:
