@@ -51,6 +51,7 @@ IN_SERVER: dict[str, tuple[int, InServer]] = {
     "limits": (1, lambda server, count, seed: limits.run(server)),
 }
 SETUPS = "setups"
+IN_COMFYUI = " in ComfyUI "
 PARTS = (*ALONE, *IN_SERVER, SETUPS)
 
 
@@ -73,7 +74,7 @@ def outcomes(part: str, share: float, seed: int) -> Iterator[tuple[str, Outcome]
         return
     for each in installations():
         with tempfile.TemporaryDirectory() as folder:
-            yield f"{part} in ComfyUI {each.version}", in_comfyui(part, each, Path(folder), share, seed)
+            yield f"{part}{IN_COMFYUI}{each.version}", in_comfyui(part, each, Path(folder), share, seed)
 
 
 def in_comfyui(part: str, installation: Installation, folder: Path, share: float, seed: int) -> Outcome:
@@ -90,11 +91,15 @@ def in_comfyui(part: str, installation: Installation, folder: Path, share: float
 def reported(known: dict[str, dict]) -> str:
     """The table, and under it what each part has to say."""
     all_of = {name: Outcome(**each) for name, each in known.items()}
-    said = HEAD + "".join(f"{each.line}\n" for each in all_of.values())
+    said = HEAD + "".join(f"{each.line(_where(name))}\n" for name, each in all_of.items())
     for name, each in all_of.items():
         if details := [*each.rows, *(f"- {finding}" for finding in each.findings)]:
             said += "\n".join(["", f"## {name[:1].upper()}{name[1:]}", "", *details, ""])
     return said
+
+
+def _where(name: str) -> str:
+    return "".join(name.partition(IN_COMFYUI)[1:])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,7 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         began = time.monotonic()
         for name, outcome in outcomes(part, options.share, options.seed):
             found += len(outcome.findings)
-            print(f"{name} ({time.monotonic() - began:.0f} s): {outcome.line}", *outcome.findings, sep="\n", flush=True)
+            print(
+                f"{name} ({time.monotonic() - began:.0f} s): {outcome.line()}", *outcome.findings, sep="\n", flush=True
+            )
             report(name, outcome)
     return min(found, 1)
 

@@ -15,8 +15,7 @@ class Outcome:
     measured: str = ""  # what else is to be said of it, on one line
     rows: Sequence[str] = field(default_factory=tuple)  # lines of detail that belong into the report
 
-    @property
-    def line(self) -> str:
+    def line(self, where: str = "") -> str:
         """Its row of the report."""
         said = f"{self.done:,}; findings: {len(self.findings)}" + (f"; {self.measured}" if self.measured else "")
-        return f"| {self.what} | {self.wanted} | {said} |"
+        return f"| {self.what}{where} | {self.wanted} | {said} |"
