@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
 
 import cv2
 import numpy as np
@@ -34,12 +35,14 @@ def scene(side: int, seed: int = 0) -> np.ndarray:
     return np.clip(pixels + dice.normal(0, 0.02, pixels.shape), 0, 1).astype(np.float32)
 
 
+@cache
 def pair(side: int) -> tuple[torch.Tensor, torch.Tensor]:
     own = scene(side)
     edited = np.roll(cv2.circle(own.copy(), (side // 2, side // 3), side // 10, (1, 1, 0), -1), 2, 1)
     return torch.from_numpy(own)[None], torch.from_numpy(edited)[None]
 
 
+@cache
 def specks(side: int) -> torch.Tensor:
     return torch.from_numpy((np.random.default_rng(0).random((1, side, side)) > 0.6).astype(np.float32))
 
@@ -77,6 +80,7 @@ def raising_at(at: int) -> Callable[[], None]:
 
 @pytest.mark.parametrize("name", ["keep", "refine", "point"])
 def test_of_a_large_picture_no_step_takes_a_second(name: str):
+    pair(SIDE), specks(SIDE)  # drawing them takes a second of its own
     gaps, since = [], [time.thread_time()]
 
     def ask() -> None:
