@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .batches import check_batch
+from .checks import check_masks, check_pictures
 from .shapes import depth
 
 
@@ -17,11 +18,9 @@ def paste(original: Tensor, edited: Tensor, mask: Tensor, rim: float = 0.0) -> T
 
     ``rim`` pixels along the mask's edge are blended, all of them inside the mask, so that nothing changes outside it.
     """
-    if original.ndim != 4 or edited.ndim != 4 or mask.ndim != 3 or original.shape[-1] != 3 or edited.shape[-1] != 3:
-        raise ValueError(
-            f"the original is {list(original.shape)}, the edited picture {list(edited.shape)} and the mask "
-            f"{list(mask.shape)}; give pictures [batch, height, width, 3] and masks [batch, height, width]"
-        )
+    for pictures, what in ((original, "original"), (edited, "edited picture")):
+        check_pictures(pictures, f"the {what}")
+    check_masks(mask)
     if original.shape[1:3] != edited.shape[1:3] or original.shape[1:3] != mask.shape[-2:]:
         raise ValueError(
             f"the original is {_size(original.shape[1:3])}, the edited picture {_size(edited.shape[1:3])} and "

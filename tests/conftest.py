@@ -1,6 +1,7 @@
 import os
 import runpy
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """No test, and nothing that a test starts, reaches another machine."""
     if "NETWORK_LOG" in os.environ:  # one of xdist's processes, which began with it
         return
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what they start hears Ctrl-C: a background job does not
     folder = Path(tempfile.mkdtemp())
     config.add_cleanup(lambda: shutil.rmtree(folder))
     os.environ["NETWORK_LOG"] = str(folder / "network.log")

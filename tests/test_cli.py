@@ -1028,9 +1028,8 @@ def test_bars_where_somebody_looks_on(model, picture):
 
 def test_control_c_leaves_nothing_behind(model, tmp_path):
     picture, screen = draw(tmp_path / "a.png", 64, 64), Screen()
-    heeding = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # a background job ignores it
     argv = ["edit", picture, *TEXTS, *OBJECT, "--steps", 900, "--model", model]
-    process = start(*argv, stderr=screen.terminal, **heeding)
+    process = start(*argv, stderr=screen.terminal)
     screen.watch(process, until=b"invert")  # in the middle of the work
     process.send_signal(signal.SIGINT)
     screen.watch(process)

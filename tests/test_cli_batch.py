@@ -215,11 +215,10 @@ def test_killed_and_interrupted_it_goes_on(pictures, tmp_path):
     path, out = write_lines(pictures / "t.jsonl", rows), tmp_path / "out"
     few = ["--model", "demo", "--steps", "3", "--mask-draws", "2", "--preset", "fast", "--mask-kind", "object"]
     command = [sys.executable, "-m", "diffedit_core.cli", "batch", path, "--out", out, *few, "--threads", "1"]
-    heeding: Any = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # a background job ignores it
 
     def stopped(by: signal.Signals) -> tuple[int, str]:
         before, until = count(), time.monotonic() + 240
-        process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True, **heeding)
+        process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
         while count() < before + 4 and process.poll() is None:
             assert time.monotonic() < until
             time.sleep(0.02)

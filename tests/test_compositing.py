@@ -58,8 +58,10 @@ def test_sizes_and_batches_that_do_not_match_are_errors_with_the_numbers():
         paste(picture(1, 32, 40), picture(1, 32, 32), torch.zeros(1, 32, 40))
     with pytest.raises(ValueError, match=r"the original is \[1, 8, 8, 4\].*give pictures \[batch, height, width, 3\]"):
         paste(torch.ones(1, 8, 8, 4), picture(1, 8, 8), torch.zeros(1, 8, 8))
-    with pytest.raises(ValueError, match="there are no originals"):
+    with pytest.raises(ValueError, match=r"the original is \[0, 8, 8, 3\]; give pictures"):
         paste(torch.ones(0, 8, 8, 3), picture(1, 8, 8), torch.zeros(1, 8, 8))
+    with pytest.raises(ValueError, match=r"the mask is \[8, 8\]; give \[batch, height, width\]"):
+        paste(picture(1, 8, 8), picture(1, 8, 8), torch.zeros(8, 8))
     with pytest.raises(ValueError, match="the mask 16x8"):
         paste(picture(1, 32, 32), picture(1, 32, 32), torch.zeros(1, 8, 16))
     with pytest.raises(
@@ -67,6 +69,11 @@ def test_sizes_and_batches_that_do_not_match_are_errors_with_the_numbers():
         match="3 originals and 2 edited pictures do not fit together; give one for all, or one for each",
     ):
         paste(picture(3, 8, 8), picture(2, 8, 8), torch.zeros(1, 8, 8))
+
+
+def test_what_is_no_number_is_not_pasted_not_even_outside_the_mask():
+    with pytest.raises(ValueError, match="the edited picture contains NaN or infinity"):
+        paste(picture(1, 8, 8), torch.full((1, 8, 8, 3), torch.nan), torch.zeros(1, 8, 8))
 
 
 @pytest.mark.parametrize("radius", [0.5, 1.0, 2.0, 4.0, 6.4])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,19 +97,24 @@ def run(plan: Plan, runner: Runner, on_start: Callable[[Tally], None], on_line: 
             on_line(line)
 
         try:
-            with Landing(plan.out, own, journal, landed) as landing:
+            with _then_a_page(plan, survey.keys), closing(journal), Landing(plan.out, own, journal, landed) as landing:
                 runner(_left(plan, frozenset(journal.done), landing), landing.put)
-        except BaseException as stop:
-            with suppress(ValueError):  # a full disk is said already
-                write_page(plan, survey.keys)
-            if not isinstance(stop, KeyboardInterrupt):
-                raise
+        except KeyboardInterrupt:
             left = f"{tally.before + tally.done} of {tally.rows} pictures are done"
             raise KeyboardInterrupt(f"interrupted: {left}; the same command goes on from there") from None
-        finally:
-            journal.close()
-        write_page(plan, survey.keys)
     return tally
+
+
+@contextmanager
+def _then_a_page(plan: Plan, keys: set[str]) -> Iterator[None]:
+    """Also of a run that ends early."""
+    try:
+        yield
+    except BaseException:
+        with suppress(ValueError):  # a full disk is said already
+            write_page(plan, keys)
+        raise
+    write_page(plan, keys)
 
 
 def write_page(plan: Plan, keys: set[str]) -> None:

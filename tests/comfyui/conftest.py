@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from graphs import APPS, DESCRIBED
-from installations import HOW_TO_GET_ONE, Installation, installations
+from installations import HOW_TO_GET_ONE, Installation, installations, make_models
 from server import Server
 
 collect_ignore = ["inside", "checkpoints.py", "today.py", "stand_in"]
-HERE = Path(__file__).parent
 FOUND = installations()
 
 
@@ -40,10 +37,9 @@ def has_the_nodes_of_the_graph(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session")
 def models(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Small checkpoints under the names that the graphs use; some 2.4 GB, so they go when they have served."""
+    """Some 2.4 GB, so they go when they have served."""
     folder = tmp_path_factory.mktemp("models")
-    for script in ("checkpoints.py", "today.py"):
-        run_python(installation, str(HERE / script), str(installation.folder), str(folder))
+    make_models(installation, folder, "checkpoints.py", "today.py")
     yield folder
     shutil.rmtree(folder)
 
@@ -66,25 +62,3 @@ def bare_server(installation: Installation, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="session")
 def object_info(server: Server) -> dict:
     return server.get("/object_info")
-
-
-def run_python(installation: Installation, *arguments: str, **environment: str) -> str:
-    """What the ComfyUI's own interpreter printed; an assertion with all of it where it failed."""
-    ended = ran(installation, *arguments, **environment)
-    assert ended.returncode == 0, ended.stdout[-20000:]
-    return ended.stdout
-
-
-def ran(
-    installation: Installation, *arguments: str, seconds: float = 2400, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(installation.python), *arguments],
-        cwd=installation.folder,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+HERE = Path(__file__).parent
 HOW_TO_GET_ONE = (
     "no ComfyUI found; get one with `git clone https://github.com/comfyanonymous/ComfyUI ~/ComfyUI && cd ~/ComfyUI && "
     "python -m venv .venv && .venv/bin/pip install -r requirements.txt pytest opencv-python`, "
@@ -34,6 +36,34 @@ class Installation:
     def has(self, since: str) -> bool:
         """Whether it is of this version or later."""
         return self.number() >= numbers(since)
+
+
+def run_python(installation: Installation, *arguments: str, **environment: str) -> str:
+    """What the ComfyUI's own interpreter printed; an assertion with all of it where it failed."""
+    ended = ran(installation, *arguments, **environment)
+    assert ended.returncode == 0, ended.stdout[-20000:]
+    return ended.stdout
+
+
+def ran(
+    installation: Installation, *arguments: str, seconds: float = 2400, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(installation.python), *arguments],
+        cwd=installation.folder,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+def make_models(installation: Installation, folder: Path, *scripts: str) -> None:
+    """Small checkpoints under the names that the graphs use, by scripts that lie beside this file."""
+    for script in scripts:
+        run_python(installation, str(HERE / script), str(installation.folder), str(folder))
 
 
 def numbers(version: str) -> list[int]:

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from conftest import HERE, ran
-from installations import Installation
+from installations import HERE, Installation, ran
 from table import families_in, rows
 
 INSIDE = HERE / "inside"

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import run_python
 from graphs import NODES, api, changed, picture, png, quick, shown, the, with_node
-from installations import Installation
+from installations import Installation, run_python
 from server import FOLDER_NAME, PACK, RefusedError, Server
 
 PICTURE = "example.png"  # what the committed graphs load

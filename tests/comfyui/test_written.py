@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import HERE, run_python
 from graphs import DESCRIBED, all_of, api, few, picture, png, shown, the, titled, ui
-from installations import Installation
+from installations import HERE, Installation, run_python
 from server import Server
 
 SINCE = DESCRIBED["from_instruction"].since

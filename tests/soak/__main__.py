@@ -17,7 +17,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS / "comfyui"))
 
-from installations import Installation, installations  # noqa: E402
+from installations import Installation, installations, make_models  # noqa: E402
 from server import Server  # noqa: E402
 
 from soak import calls, command_lines, faults, limits, long_life, prompts, setups  # noqa: E402
@@ -78,9 +78,10 @@ def outcomes(part: str, share: float, seed: int) -> Iterator[tuple[str, Outcome]
 
 
 def in_comfyui(part: str, installation: Installation, folder: Path, share: float, seed: int) -> Outcome:
-    """Without checkpoints: the bundled model is enough."""
+    """Set-ups with checkpoints, which flags are heard by; for all else the bundled model is enough."""
     (models := folder / "models").mkdir()
     if part == SETUPS:
+        make_models(installation, models, "checkpoints.py")
         return setups.run(installation, folder, models)
     count, run = IN_SERVER[part]
     kind = Lean if part == LONG_LIFE else Server
