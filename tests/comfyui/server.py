@@ -55,9 +55,7 @@ class Run:
 
 
 class Server:
-    memory_settings: ClassVar = {
-        "MALLOC_MMAP_THRESHOLD_": str(2**20)  # glibc gives large blocks back, so that resident means held
-    }
+    settings: ClassVar[dict[str, str]] = {}
 
     def __init__(self, installation: Installation, base: Path, models: Path, *flags: str) -> None:
         self.installation, self.base, self.flags = installation, base, flags
@@ -83,7 +81,7 @@ class Server:
             "NETWORK_LOG": str(self.network_log),
             "WRITES_LOG": str(self.writes_log),
             "TMPDIR": str(self.base),
-            **self.memory_settings,
+            **self.settings,
         }
         return subprocess.Popen(
             command, cwd=self.installation.folder, env=environment, stdout=self.log.open("w"), stderr=subprocess.STDOUT
@@ -169,7 +167,8 @@ class Server:
 
     @property
     def memory(self) -> int:
-        """Resident bytes."""
+        """Resident bytes, when all that is free went back to the system."""
+        self.post("/stand_in/free")
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import ClassVar
 
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS / "comfyui"))
@@ -56,11 +57,11 @@ PARTS = (*ALONE, *IN_SERVER, SETUPS)
 
 
 class Lean(Server):
-    """What it holds does not grow by itself: newer ComfyUIs' cache holds the results of all prompts until
-    memory is short, and oneDNN holds a program for each size of picture, a thousand of them.
+    """What it holds does not grow by itself: newer ComfyUIs' cache holds the results of all prompts until memory is
+    short, and torch and oneDNN hold programs for a thousand sizes of picture.
     """
 
-    memory_settings = Server.memory_settings | {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "8"}
+    settings: ClassVar = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "8", "LRU_CACHE_CAPACITY": "8"}
 
     def __init__(self, installation: Installation, base: Path, models: Path) -> None:
         super().__init__(installation, base, models, "--cache-classic")

@@ -56,8 +56,6 @@ class SamplingProcess:
 
     def schedule(self, scheduler: str, steps: int) -> tuple[float, ...]:
         """By one of ComfyUI's: [steps + 1], ascending. ddim_uniform may return extra, noisier levels; they go."""
-        if scheduler not in SCHEDULER_NAMES:
-            raise ValueError(f"scheduler is {scheduler!r}; it must be one of {', '.join([AUTO, *SCHEDULER_NAMES])}")
         return rising(calculate_sigmas(self.sampling, scheduler, steps))[: steps + 1]
 
     def add(self, x0: Tensor, noise: Tensor, sigma: float) -> Tensor:
@@ -93,6 +91,12 @@ class SamplingProcess:
                 f"this strength takes the flow model to sigma {levels[-1]:.4f}, where nothing of the picture is left; "
                 f"use a strength of {1 - 1 / (len(levels) - 1):.3g} at most, or the scheduler {AUTO!r}"
             )
+
+
+def check_scheduler(name: str) -> None:
+    """Older ComfyUIs let any name through."""
+    if name not in (names := [AUTO, *SCHEDULER_NAMES]):
+        raise ValueError(f"scheduler is {name!r}; it must be one of {', '.join(names)}")
 
 
 def rising(sigmas: Tensor) -> tuple[float, ...]:

@@ -23,7 +23,7 @@ from .clips import Clips
 from .families import cell_pictures, cell_pixels
 from .guider import Conditioning, LoopDenoisers, connected, run
 from .latents import VaeLatent, family_of, samples_of, to_vae_units, with_samples
-from .noise import AUTO, SamplingProcess, rising
+from .noise import AUTO, SamplingProcess, check_scheduler, rising
 
 DRAFTED, KINDS = "diffedit_drafted", "diffedit_kinds"
 """What is noted beside a draft: which images of the batch have one, and the kind of each edit."""
@@ -165,6 +165,7 @@ def _levels_of_climb(
     process: SamplingProcess, samples: Tensor, how: InversionSettings, scheduler: str, sigmas: Tensor | None
 ) -> tuple[float, ...]:
     """The lower part of the SIGMAS that were given, of the named scheduler's, or of DDIM's own."""
+    check_scheduler(scheduler)
     if sigmas is None and scheduler == AUTO:
         return stages.levels_of_climb(process, samples, how)
     full = process.schedule(scheduler, how.steps) if sigmas is None else rising(sigmas)

@@ -128,6 +128,7 @@ def test_a_latent_without_anything_in_it_is_refused(name):
         ("MaskRefine", {"rule": ""}, "rule is ''; it must be one of"),
         ("MaskRefine", {"rule": None}, "rule is None; it must be one of"),
         ("DDIMInvert", {"scheduler": None}, "scheduler is None; it must be one of auto"),
+        ("DDIMInvert", {"scheduler": "", "sigmas": torch.tensor([9.0, 1.0, 0.0])}, "scheduler is ''; it must be one"),
     ],
 )
 def test_a_value_past_its_limits_is_refused(name, value, said):

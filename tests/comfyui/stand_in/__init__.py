@@ -1,5 +1,5 @@
 """Nodes that only the tests have: a small text encoder that speaks as the large one would, a VAE that sees less, and a
-SAM3 of ComfyUI's own classes that is one layer deep. With them come faults on purpose.
+SAM3 of ComfyUI's own classes that is one layer deep. With them come faults on purpose, and a way to free memory.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from server import PromptServer
 
-from .faults import Turn
+from . import freeing
+from .faults import Faults, Turn
 
 
 class Narrowed:
@@ -227,3 +229,7 @@ NODE_CLASS_MAPPINGS = {
     "StandIn_Outliner": Outliner,
     "StandIn_Turn": Turn,
 }
+
+if getattr(PromptServer, "instance", None):
+    Faults().add_to(PromptServer.instance)
+    freeing.add_to(PromptServer.instance)

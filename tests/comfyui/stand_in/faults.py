@@ -19,7 +19,6 @@ import cv2
 import execution
 import torch
 from aiohttp import web
-from server import PromptServer
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import nodes
@@ -218,7 +217,3 @@ class Turn:
 
     def turn(self, picture: torch.Tensor, number: int) -> tuple[torch.Tensor]:
         return (picture.clone(),)
-
-
-if getattr(PromptServer, "instance", None):
-    Faults().add_to(PromptServer.instance)
