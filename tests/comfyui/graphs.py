@@ -43,6 +43,7 @@ NODES = (
 )
 PASTE, MASK, REFINE = "DiffEdit_PasteBack", "DiffEdit_DiffEditMask", "DiffEdit_MaskRefine"
 SIZE = (84, 70)  # (width, height) of the picture, no multiples of 8, so that VAE Encode crops it
+EVERYWHERE = "InstructPix2Pix, as it is"  # the title of the one result that is not pasted into a mask
 DRAWN = {"width": 16, "height": 16, "x": 8, "y": 8}  # a mask
 Graph = dict[str, dict[str, Any]]
 

@@ -1,4 +1,4 @@
-"""Clips in and out, by ComfyUI's own nodes: one for the graphs that load one, and what stands in those they save."""
+"""What graphs load besides one picture: a clip, a folder. And what stands in the clips that they save."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ from server import Run, Server
 
 CLIP_SIZE, PER_SECOND = (64, 64), 24.0
 FRAMES = {"clip_wan": 5, "clip_ltx": 9}  # the fewest of which the model makes two
+SIZES = {
+    "demo": (128, 128),
+    "make_and_change": (64, 64),
+    "make_clip_and_change": (32, 32),
+    "whole_folder": (64, 64),
+    **dict.fromkeys(FRAMES, CLIP_SIZE),
+}
+"""Of what graphs make, or load besides the one picture."""
 
 
 @dataclass(frozen=True)
@@ -57,3 +65,12 @@ def played(server: Server, run: Run, graph: Graph) -> Clip:
     played = server.run_well(playing)
     speed, sound = (played.outputs[node]["text"][0] for node in ("speed", "sound"))
     return Clip(shown_all(server, played, "frames"), float(speed), sound != "None")
+
+
+def gather(server: Server) -> list[np.ndarray]:
+    """Pictures in the folder that the graph loads."""
+    pictures = [picture(*SIZES["whole_folder"], seed=seed) for seed in range(3)]
+    (server.base / "input" / "example").mkdir(exist_ok=True)
+    for number, pixels in enumerate(pictures):
+        (server.base / "input" / "example" / f"{number}.png").write_bytes(png(pixels))
+    return pictures

@@ -1,4 +1,4 @@
-"""Every example graph, run on small models: what it promises, and that what it is about matters."""
+"""The example graphs, run on small models: what each of them is about matters."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import io
 import numpy as np
 import pytest
 from graphs import (
-    DRAWN,
+    EVERYWHERE,
     MASK,
-    NAMES,
     PASTE,
     REFINE,
     SIZE,
@@ -17,7 +16,6 @@ from graphs import (
     api,
     changed,
     drawn_on,
-    earlier,
     few,
     picture,
     pictures_of,
@@ -31,25 +29,12 @@ from graphs import (
     with_previews,
 )
 from PIL import Image
-from recording import CLIP_SIZE, FRAMES, record
+from recording import SIZES, gather
 from server import Server
 
-SIZES = {
-    "demo": (128, 128),
-    "make_and_change": (64, 64),
-    "make_clip_and_change": (32, 32),
-    "whole_folder": (64, 64),
-    **dict.fromkeys(FRAMES, CLIP_SIZE),
-}  # that they make or load
 FOLDER = "LoadImageDataSetFromFolder"
-EVERYWHERE = "InstructPix2Pix, as it is"  # the one result that is not pasted into a mask
-LOADED = ("sd_xl", "wan", "v1-5", "512-depth")  # in this order, so that few tests load a model
-RUN = [name for name in NAMES if name != "from_instruction"]  # which test_written.py runs, with a model that writes
 
-
-def by_model(name: str) -> int:
-    files = [value for node in api(name).values() for value in node["inputs"].values() if isinstance(value, str)]
-    return next((i for i, model in enumerate(LOADED) if any(file.startswith(model) for file in files)), -1)
+pytestmark = pytest.mark.newest
 
 
 @pytest.fixture(autouse=True)
@@ -57,39 +42,6 @@ def uploaded(server: Server) -> np.ndarray:
     pixels = picture(*SIZE)
     server.upload("example.png", png(pixels))
     return pixels
-
-
-@pytest.mark.parametrize("name", sorted([*RUN, *earlier()], key=by_model))
-def test_every_graph_runs_and_changes_nothing_outside_a_mask(name: str, server: Server) -> None:
-    """Only with small models, a small picture or clip, few steps, and a mask that is drawn."""
-    asked, name = few(api(name)), name.split("/")[-1]
-    size = SIZES.get(name, SIZE)
-    if name in FRAMES:
-        record(server, FRAMES[name])
-    if name == "whole_folder":
-        gather(server)
-    graph, pastes = with_pastes(drawn_on(asked, size))
-    originals = {tuple(graph[number]["inputs"]["original"]) for number in all_of(graph, PASTE)}
-    graph, originals = with_previews(graph, **{f"original{i}": list(each) for i, each in enumerate(originals)})
-    run = server.run_well(graph)
-    for kind in ("SaveImage", "SaveAnimatedWEBP", "DiffEdit_Panels", REFINE, MASK, "PreviewImage"):
-        for number in all_of(graph, kind):
-            assert shown(server, run, number).size > 0
-    if not pastes:
-        return
-    (original,) = originals
-    before, inside = shown_all(server, run, original), np.zeros(size[::-1], bool)
-    inside[DRAWN["y"] : DRAWN["y"] + DRAWN["height"], DRAWN["x"] : DRAWN["x"] + DRAWN["width"]] = True
-    for number in pastes:
-        after = shown_all(server, run, number)
-        assert after.shape == before.shape and before.shape[1:3] == size[::-1]
-        assert (after[:, inside] != before[:, inside]).mean() > 0.5
-        if graph[number.removeprefix("paste")]["_meta"]["title"] != EVERYWHERE:
-            np.testing.assert_array_equal(after[:, ~inside], before[:, ~inside])
-    for number in all_of(graph, "SaveImage"):
-        if f"paste{graph[number]['inputs']['images'][0]}" in pastes:
-            (paste,) = pastes
-            np.testing.assert_array_equal(shown(server, run, number), shown(server, run, paste))
 
 
 def test_the_depth_matters_to_the_mask_and_to_the_edit(server: Server) -> None:
@@ -240,15 +192,6 @@ def test_each_picture_of_a_folder_has_a_mask_of_its_own(name: str, server: Serve
     for before, mask, after in zip(loaded, masks, edits, strict=True):
         assert 0 < mask.any(-1).mean() < 1 and (before != after).any()
         np.testing.assert_array_equal(after[mask[..., 0] == 0], before[mask[..., 0] == 0])
-
-
-def gather(server: Server) -> list[np.ndarray]:
-    """Pictures in the folder that the graph loads."""
-    pictures = [picture(*SIZES["whole_folder"], seed=seed) for seed in range(3)]
-    (server.base / "input" / "example").mkdir(exist_ok=True)
-    for number, pixels in enumerate(pictures):
-        (server.base / "input" / "example" / f"{number}.png").write_bytes(png(pixels))
-    return pictures
 
 
 def frames_of(file: bytes) -> list[Image.Image]:

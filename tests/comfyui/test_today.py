@@ -31,6 +31,8 @@ TOLD = ("told_qwen_image_edit", "told_kontext", "told_klein")
 HOT = {"told_kontext": 0.05}
 """How far the heatmap of a random model is darkened, where all of it would be white in a picture."""
 
+pytestmark = pytest.mark.newest
+
 INVERT, DENOISE = "DiffEdit_DDIMInvert", "DiffEdit_MaskedDenoise"
 
 
