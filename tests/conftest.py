@@ -11,6 +11,14 @@ import torch
 from comfyui.installations import installations
 from comfyui.table import rows
 
+BY_THEMSELVES = {
+    "test_inside",
+    "test_browser_live",
+    "test_faults",
+    "test_live_server",
+    "test_queue_folder",
+    "test_setups",
+}
 LOOPBACK = Path(__file__).parent / "loopback"
 
 # The models here are tiny: one thread is fastest, and it keeps sums in one order.
@@ -44,17 +52,25 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors, as tests in a ComfyUI wait for its server."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests in one ComfyUI go to one process, which keeps its server; each of the others to whichever is free."""
+    """Tests in one ComfyUI go to one process, which keeps its server; each of the others to whichever is free, and so
+    do modules that start a server or a process of their own.
+    """
     from xdist.scheduler import LoadScopeScheduling
 
     names = [each.name for each in installations()]
 
     class ByInstallation(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            if "test_inside" in nodeid:  # a process of its own
-                return nodeid
-            return next((name for name in names if name in nodeid), nodeid)
+            file = nodeid.split("::")[0]
+            at = next((name for name in names if name in nodeid), nodeid)
+            return f"{file} {at}" if Path(file).stem in BY_THEMSELVES else at
 
     return ByInstallation(config, log)
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from .captions import caption
 from .judge import follows, judge, judge_several, read
-from .painting import render
+from .painting import forget, render
 from .scenes import HELD_OUT_SEEDS, TRAIN_SEEDS, scene
 from .tasks import KINDS, Several, Task, several, task
 
-__all__ = ["HELD_OUT_SEEDS", "KINDS", "TRAIN_SEEDS", "WEIGHTS", "Several", "Task", "caption", "follows", "judge"]
-__all__ += ["judge_several", "read", "render", "scene", "several", "task", "weights"]
+__all__ = ["HELD_OUT_SEEDS", "KINDS", "TRAIN_SEEDS", "WEIGHTS", "Several", "Task", "caption", "follows", "forget"]
+__all__ += ["judge", "judge_several", "read", "render", "scene", "several", "task", "weights"]
 
 WEIGHTS = Path(__file__).parent / "weights"
 

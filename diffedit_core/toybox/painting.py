@@ -73,6 +73,12 @@ def _placed(thing: Thing, frame: Frame) -> tuple[Stamp, tuple[slice, slice], tup
     return stamp, (here[0], here[1]), (inside[0], inside[1])
 
 
+def forget() -> None:
+    """What was painted is kept for the next pictures, some 20 MB: where few are painted, it need not stay."""
+    make_stamp.cache_clear()
+    ground_picture.cache_clear()
+
+
 @lru_cache(maxsize=1024)
 def make_stamp(shape: str, radius: int, tilt: int, zoom: int = 1) -> Stamp:
     side = 2 * (radius + PADDING) * zoom + 1

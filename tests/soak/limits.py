@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -60,7 +61,13 @@ def run(server: Server, nodes: Sequence[str] = (*PICTURES, *MODELS), one_by_one:
     return Outcome(f"widgets at their limits, {SIDE}x{SIDE}", done, findings, wanted, measured)
 
 
-def tried(server: Server, node: str, one_by_one: bool) -> Iterator[Settings]:
+def tried(server: Server, node: str, one_by_one: bool) -> list[Settings]:
+    """No two alike, of which a server would run the first alone."""
+    every = _tried(server, node, one_by_one)
+    return [*{json.dumps(settings, sort_keys=True): settings for settings in every}.values()]
+
+
+def _tried(server: Server, node: str, one_by_one: bool) -> Iterator[Settings]:
     inputs = server.get(f"/object_info/{node}")[node]["input"]
     limits = {
         name: values

@@ -34,6 +34,7 @@ def demo_scene(seed: int, kind: str) -> tuple[Tensor, str, str, Tensor, Tensor]:
     """Picture [1, H, W, 3], source and target text, the edit's true region [1, H, W] and true picture, all held out."""
     held_out = toybox.HELD_OUT_SEEDS
     made = toybox.task(held_out[seed % len(held_out)], kind)
+    toybox.forget()
     return _tensor(made.image / 255), made.source, made.target, _tensor(made.region), _tensor(made.edited / 255)
 
 

@@ -8,7 +8,7 @@ import torch
 from conftest import pack
 from test_nodes import run
 
-toybox = pack("diffedit_core.toybox")
+toybox, painting = pack("diffedit_core.toybox"), pack("diffedit_core.toybox.painting")
 EDIT = pack("diffedit_core.settings").EditSettings()
 SEEDS = (10_001, 10_002, 10_003)
 
@@ -79,3 +79,10 @@ def test_the_demo_graph_node_by_node(loaded, tmp_path, monkeypatch, kind, said):
         asked = toybox.task(toybox.HELD_OUT_SEEDS[seed % len(toybox.HELD_OUT_SEEDS)], kind)
         successes += is_said and toybox.judge(asked, (pasted[0] * 255).round().byte().numpy())
     assert successes >= 2
+
+
+def test_a_scene_leaves_nothing_behind_in_the_server():
+    for seed in SEEDS:
+        run("DemoScene", seed=seed, kind="shape")
+    for remembers in (painting.make_stamp, painting.ground_picture):
+        assert remembers.cache_info().currsize == 0
