@@ -5,9 +5,29 @@ The modules beside this file are the method. ``denoiser`` is the contract with a
 latents and ``editing`` on pictures. Hosts bring the models and are imported by name: ``diffedit_core.hosts.diffusers``.
 """
 
-from .editing import Edit, Edited, edit, find_mask
-from .keeping import KeepSettings, Kept, keep_rest
-from .settings import EditSettings, MaskSettings
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .editing import Edit, Edited, edit, find_mask
+    from .keeping import KeepSettings, Kept, keep_rest
+    from .settings import EditSettings, MaskSettings
 
 __all__ = ["Edit", "EditSettings", "Edited", "KeepSettings", "Kept", "MaskSettings", "edit", "find_mask", "keep_rest"]
 __version__ = "0.1.0"
+
+MODULES = {
+    "editing": ("Edit", "Edited", "edit", "find_mask"),
+    "keeping": ("KeepSettings", "Kept", "keep_rest"),
+    "settings": ("EditSettings", "MaskSettings"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Each is imported when it is asked for: the command line then begins before torch is there."""
+    module = next((module for module, names in MODULES.items() if name in names), None)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{module}", __name__), name)

@@ -171,6 +171,26 @@ def test_processes_do_all_and_each_once(place):
     assert len({line["process"] for line in place.lines()}) > 1
 
 
+def pressed(make: MakeEcho) -> MakeEcho:
+    os.kill(os.getpid(), signal.SIGINT)
+    return make
+
+
+class PressedMeanwhile:
+    """Ctrl-C while a process imports what it needs: before it works."""
+
+    def __init__(self, make: MakeEcho) -> None:
+        self.make = make
+
+    def __reduce__(self) -> tuple:
+        return pressed, (self.make,)
+
+
+def test_a_process_does_not_hear_an_interruption_that_comes_while_it_starts(place, capfd):
+    assert place.run(many(4), Processes(PressedMeanwhile(MakeEcho(place.log)), 2)) == Tally(4, 0, 4, 0, 4)
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_no_more_processes_are_started_than_there_are_rows(place):
     started = []
 

@@ -27,6 +27,7 @@ from writers import blip, saved, t5
 from diffedit_core import Edit, EditSettings, MaskSettings, cli, edit, toybox
 from diffedit_core.cli.flags import flag_of, from_flags
 from diffedit_core.cli.presets import preset_of
+from diffedit_core.cli.program import make_parser
 from diffedit_core.hosts.diffusers import DiffusersHost, Memory
 from diffedit_core.knobs import Knob, Settings
 from diffedit_core.pictures import to_pil
@@ -938,9 +939,9 @@ START_FROM = {
 @pytest.mark.parametrize("name", START_FROM)
 def test_every_knob_of_the_method_is_a_flag_with_help_and_reaches_its_setting(command, name, capsys):
     preset, flags_of_preset = START_FROM[name]
-    assert preset_of(cli._parser().parse_args([command, "a.png", *flags_of_preset])) == preset
+    assert preset_of(make_parser().parse_args([command, "a.png", *flags_of_preset])) == preset
     preset = preset if command == "edit" else preset.mask
-    parser, flags = cli._parser(), []
+    parser, flags = make_parser(), []
     with pytest.raises(SystemExit):
         parser.parse_args([command, "--help"])
     shown = " ".join(capsys.readouterr().out.split())
@@ -974,7 +975,7 @@ def test_every_number_out_of_its_knobs_limits_is_refused_with_the_flags_name(pic
 
 
 def test_refining_a_mask_of_ones_own_takes_the_same_flags_and_does_nothing_by_default():
-    parser = cli._parser()
+    parser = make_parser()
     assert from_flags(parser.parse_args(["edit", "a.png"]), Refinement(), "refine-") == Refinement()
     args = parser.parse_args(["edit", "a.png", "--refine-grow", "2", "--refine-edge-snap", "grabcut"])
     assert from_flags(args, Refinement(), "refine-") == Refinement(grow=2, edge_snap="grabcut")
@@ -1037,6 +1038,25 @@ def test_control_c_leaves_nothing_behind(model, tmp_path):
     assert b"diffedit: interrupted" in screen.shown
     assert b"Traceback" not in screen.shown
     assert list(tmp_path.iterdir()) == [picture]
+
+
+PRESSED = """
+import signal, sys
+
+class Pressed:
+    def find_spec(self, name, *_):
+        if name == "torch":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Pressed())
+from diffedit_core.cli import main
+sys.exit(main(["demo"]))
+"""
+
+
+def test_control_c_is_heard_while_torch_is_imported():
+    ended = subprocess.run([sys.executable, "-c", PRESSED], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (130, "diffedit: interrupted\n")
 
 
 class Pressed:

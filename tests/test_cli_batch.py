@@ -243,9 +243,9 @@ def test_killed_and_interrupted_it_goes_on(pictures, tmp_path):
 
 
 def test_every_flag_is_a_column_or_said_for_all_or_about_the_run(tmp_path):
-    from diffedit_core.cli import _parser
+    from diffedit_core.cli.program import make_parser
 
-    args = _parser().parse_args(["batch", "t.csv", "--out", "x"])
+    args = make_parser().parse_args(["batch", "t.csv", "--out", "x"])
     rows = rows_of(args, tmp_path)
     columns = {name.replace("-", "_") for name in rows.flags}
     assert columns | {*FOR_ALL} | {*RUNNING} >= {*vars(args)}

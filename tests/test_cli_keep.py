@@ -15,6 +15,7 @@ from test_cli import pixels, refused, report, run
 from diffedit_core import cli, keeping, toybox
 from diffedit_core.cli.flags import flags_of, from_flags
 from diffedit_core.cli.keep import run_keep
+from diffedit_core.cli.program import make_parser
 from diffedit_core.keeping import KeepSettings
 from diffedit_core.knobs import Knob
 from diffedit_core.toybox.drifting import Drift, drifted
@@ -224,7 +225,7 @@ def another(knob: Knob, default: object) -> str:
 
 
 def test_every_knob_is_a_flag_with_help_and_reaches_its_setting(capsys):
-    parser, given = cli._parser(), ["keep", "a.png", "b.png"]
+    parser, given = make_parser(), ["keep", "a.png", "b.png"]
     assert from_flags(parser.parse_args(given), KeepSettings()) == KeepSettings()
     assert parser.parse_args(given).run is run_keep
     with pytest.raises(SystemExit):

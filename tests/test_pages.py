@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from diffedit_core.cli import _parser
+from diffedit_core.cli.program import make_parser
 
 ROOT = Path(__file__).parents[1]
 SEEDS = (ROOT / "docs" / "seeds.md").read_text()
@@ -34,7 +34,7 @@ def test_the_seeds_graphs_are_templates():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_flags_that_a_page_names_are_flags(page):
     known = set()
-    for command in _parser()._subparsers._group_actions[0].choices.values():
+    for command in make_parser()._subparsers._group_actions[0].choices.values():
         known |= set(command._option_string_actions)
     known |= {"--wait", "--workflow", "--cpu", "--fp32-vae", "--resume", "--count", "--ways"}
     known |= {"--set", "--graph", "--head", "--address", "--seconds", "--price"}  # of other programs

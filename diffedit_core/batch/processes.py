@@ -7,7 +7,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import wait
@@ -66,7 +66,8 @@ class Processes:
         context = get_context("spawn")
         mine, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self.make, number), daemon=True)
-        process.start()
+        with _undisturbed():
+            process.start()
         theirs.close()  # so that it shows here when the process ends
         return _Hand(process, mine)
 
@@ -115,6 +116,19 @@ def _bury(hand: _Hand, suspects: deque[Job], deliver: Deliver, ended: int) -> No
         )
     else:
         suspects.extendleft(reversed(hand.given))
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """What is started meanwhile never hears an interruption, not even while it imports what it needs."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
 
 
 def _serve(connection: Any, make: MakeWorker, number: int) -> None:

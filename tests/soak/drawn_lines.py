@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
 
-from diffedit_core.cli import _parser
+from diffedit_core.cli.program import make_parser
 
 from .forked import Conditions
 from .odd_pictures import NAMES
@@ -305,7 +305,7 @@ MAKERS: dict[str, Callable[[random.Random, Sequence[str], Conditions, bool], Lin
 
 @cache
 def _flags(verb: str) -> list[Action]:
-    (commands,) = [each for each in _parser()._actions if isinstance(each, argparse._SubParsersAction)]
+    (commands,) = [each for each in make_parser()._actions if isinstance(each, argparse._SubParsersAction)]
     return [
         each for each in commands.choices[verb]._actions if each.option_strings and "--help" not in each.option_strings
     ]
