@@ -49,9 +49,9 @@ def run(server: Any, count: int, seed: int = 0) -> Outcome:
         f"resident {after[0] / MIB:.0f} MiB after the first {FIRST}, at most {off:.1%} from it to the end, "
         f"and {grown:.1%} from where it was after {half} while these ran once more"
     )
-    rows = [f"after {(i + 1) * EVERY}: {each / MIB:.0f} MiB" for i, each in enumerate(used)]
+    row = f"MiB after every {EVERY}: " + ", ".join(f"{each / MIB:.0f}" for each in used)
     wanted = "1,000; resident memory after the first 100: +- 2 %"
-    return Outcome("prompts in one server, mixed", count, seen.findings, wanted, measured, rows)
+    return Outcome("prompts in one server, mixed", count, seen.findings, wanted, measured, (row,))
 
 
 def _off(used: Sequence[int]) -> float:
