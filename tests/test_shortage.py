@@ -90,11 +90,11 @@ def test_a_model_for_which_there_is_no_memory_is_not_said_to_be_broken(library: 
 SHORT_OF = """
 import re, resource, sys
 from pathlib import Path
-from diffedit_core.cli import main
+from diffedit_core.cli.program import run
 size = re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())
 most = int(size[1]) * 1024 + int(sys.argv[1]) * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
-sys.exit(main(sys.argv[2:]))
+sys.exit(run(sys.argv[2:]))
 """
 
 
