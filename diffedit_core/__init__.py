@@ -18,16 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["Edit", "EditSettings", "Edited", "KeepSettings", "Kept", "MaskSettings", "edit", "find_mask", "keep_rest"]
 __version__ = "0.1.0"
 
-MODULES = {
-    "editing": ("Edit", "Edited", "edit", "find_mask"),
-    "keeping": ("KeepSettings", "Kept", "keep_rest"),
-    "settings": ("EditSettings", "MaskSettings"),
-}
-
 
 def __getattr__(name: str) -> Any:
     """Each is imported when it is asked for: the command line then begins before torch is there."""
-    module = next((module for module, names in MODULES.items() if name in names), None)
-    if module is None:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{module}", __name__), name)
+    modules = (import_module(f".{module}", __name__) for module in ("editing", "keeping", "settings"))
+    return next(getattr(module, name) for module in modules if hasattr(module, name))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,7 +13,7 @@ from .. import __version__
 from ..focus import Focus
 from ..keeping import KeepSettings
 from ..settings import MaskSettings
-from . import commands
+from . import commands, say
 from .batch import run_batch
 from .batch_flags import add_batch_flags
 from .edit_flags import (
@@ -35,7 +33,7 @@ from .streams import opened_streams, put, warnings_on_stderr
 
 
 def run(argv: Sequence[str] | None = None) -> int:
-    """0 when done, 3 when some rows of a batch failed, 2 on bad input, 1 without memory, 130 when interrupted."""
+    """0 when done, 3 when some rows of a batch failed, 2 on bad input, 1 without memory."""
     opened_streams()
     with heeding_ctrl_c() as is_pressed:
         try:
@@ -44,16 +42,14 @@ def run(argv: Sequence[str] | None = None) -> int:
                 report = args.run(args)
             put(f"{json.dumps(report) if args.json else _in_words(report)}\n")
             return 3 if report.get("failed") else 0
-        except KeyboardInterrupt as interruption:
-            return _say(str(interruption) or "interrupted", 130)
         except Exception as error:
             if is_pressed():
-                return _say("interrupted", 130)
+                raise KeyboardInterrupt from None
             if full := what_is_full(error):
-                return _say(full, 1)
+                return say(full, 1)
             if not isinstance(error, (ValueError, OSError)):
                 raise
-            return _say(_in_a_line(error), 2)
+            return say(_in_a_line(error), 2)
 
 
 def _in_a_line(error: ValueError | OSError) -> str:
@@ -61,12 +57,6 @@ def _in_a_line(error: ValueError | OSError) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         said = f"{os.fsdecode(error.filename)}: {error.strerror}"
     return " ".join(said.split())
-
-
-def _say(line: str, code: int) -> int:
-    with suppress(OSError):
-        print(f"diffedit: {line}", file=sys.stderr)
-    return code
 
 
 def _in_words(report: Mapping[str, Any]) -> str:
